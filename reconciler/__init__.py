@@ -1,0 +1,1 @@
+"""virtsnap: libvirt snapshots as a git repository says they should be."""

@@ -1,0 +1,128 @@
+"""What the engine needs from the world.  The fake and the real host both keep to this."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from reconciler.model.action import CommitOverlays, CreateSnapshot, FinishJob, RedefineSnapshot
+from reconciler.model.domain import ObservedHost
+from reconciler.model.ledger import Ledger
+from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
+
+#: Called with bytes done and bytes in all while a block job runs.
+Progress = Callable[[int, int], None]
+#: Asked at every safe point; True ends the work there.
+StopAsked = Callable[[], bool]
+
+
+class Hypervisor(Protocol):
+    """One libvirt with its image files.
+
+    Every method raises ``HypervisorError`` (or its kin) with libvirt's cause; after any error the
+    caller observes again before it decides (facts §10).  Each does one thing and is safe to repeat.
+    """
+
+    def observe(self) -> ObservedHost:
+        """The whole host, afresh."""
+
+    def write_ledger(self, domain: DomainUuid, ledger: Ledger) -> None:
+        """Replace the ledger in every definition there is (live and persistent)."""
+
+    def read_ledger(self, domain: DomainUuid) -> Ledger | None:
+        """The ledger as it is now; for the fence."""
+
+    def create_snapshot(self, domain: DomainUuid, action: CreateSnapshot, *, quiesce: bool) -> None:
+        """Take the snapshot.  With *quiesce* an agent that fails raises ``AgentError``."""
+
+    def freeze_status(self, domain: DomainUuid) -> bool:
+        """Whether the guest file systems are frozen now; ``AgentError`` if the agent is silent."""
+
+    def thaw(self, domain: DomainUuid) -> None:
+        """Thaw, again and again until the agent answers or the time for it is over."""
+
+    def commit_live(
+        self,
+        domain: DomainUuid,
+        action: CommitOverlays,
+        *,
+        bandwidth: int,
+        progress: Progress,
+        stop_asked: StopAsked,
+    ) -> None:
+        """Block commit on an active domain up to *ready* (active) or to the end (live).
+
+        ``Interrupted`` when stopped before it was (almost) done; the job is aborted then.
+        """
+
+    def follow_job(
+        self, domain: DomainUuid, action: FinishJob, *, progress: Progress, stop_asked: StopAsked
+    ) -> None:
+        """Wait for a commit that is under way, as ``commit_live`` does."""
+
+    def pivot(self, domain: DomainUuid, disk: DiskTarget) -> None:
+        """Switch the guest over to the base of an active commit that is ready."""
+
+    def abort_job(self, domain: DomainUuid, disk: DiskTarget) -> None:
+        """End a block job; the chain stays as it is."""
+
+    def commit_offline(self, domain: DomainUuid, action: CommitOverlays) -> None:
+        """Merge with qemu-img, then point *rebased* at the base; nothing is redefined yet.
+
+        Repeats itself while somebody wrote to the images meanwhile; ``StepRefused`` when the
+        domain was started.
+        """
+
+    def switch_disk(
+        self, domain: DomainUuid, disk: DiskTarget, *, to: ImagePath, image_format: str
+    ) -> None:
+        """Point the persistent definition of a shut-off domain at *to*, with no stale chain."""
+
+    def forget_snapshot(self, domain: DomainUuid, snapshot: SnapshotName) -> None:
+        """Drop the record alone; the records of its children say what they said."""
+
+    def redefine_snapshot(self, domain: DomainUuid, action: RedefineSnapshot) -> None:
+        """Write the record anew (read with SECURE, never logged)."""
+
+    def remove_image(self, path: ImagePath) -> None:
+        """Unlink one file."""
+
+
+class Journal(Protocol):
+    """The write-ahead record on this machine, one per domain, fsynced."""
+
+    def serial(self, domain: DomainUuid) -> int:
+        """The highest ledger serial written from here, 0 for none."""
+
+    def intend(self, domain: DomainUuid, *, step: str, serial: int) -> None:
+        """*step* is about to happen, with the ledger at *serial*."""
+
+    def confirm(self, domain: DomainUuid) -> None:
+        """The step of the last ``intend`` is done."""
+
+
+class Locks(Protocol):
+    """One writer a domain on this machine."""
+
+    def hold(self, domain: DomainUuid, *, plan_id: str) -> AbstractContextManager[None]:
+        """Hold the lock; ``LockedError`` says who has it, and since when."""
+
+
+class Clock(Protocol):
+    """Time and waiting."""
+
+    def now(self) -> datetime:
+        """Now, in UTC."""
+
+    def wait(self, seconds: float) -> None:
+        """Let *seconds* go by."""
+
+
+class Identity(Protocol):
+    """What is made up."""
+
+    def uid(self) -> str:
+        """A new name nobody else has."""
+
+    def holder(self) -> str:
+        """Who this is, for fences and locks: ``user@machine pid``."""

@@ -1,0 +1,189 @@
+"""What a plan can do to a domain.  ``name`` of each is its word in the plan document."""
+
+import enum
+from dataclasses import dataclass
+from typing import ClassVar
+
+from reconciler.model.ledger import Consistency, EntryState
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOverlay:
+    """One disk of a snapshot to be taken: *overlay* gets the writes after it."""
+
+    target: DiskTarget
+    frozen: ImagePath
+    frozen_format: str
+    overlay: ImagePath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSnapshot:
+    """Take an external disk-only snapshot, all disks at one moment or none."""
+
+    name: ClassVar[str] = "create"
+    snapshot: SnapshotName
+    description: str
+    overlays: tuple[NewOverlay, ...]
+    skipped: tuple[DiskTarget, ...]
+    parent: SnapshotName | None
+    #: freeze the guest file systems; *may_degrade*: go on without when the agent fails
+    quiesce: bool
+    may_degrade: bool
+    consistency: Consistency
+    manifest: str | None
+
+
+class CommitMethod(enum.StrEnum):
+    """How images are merged down."""
+
+    #: block commit of the active layer, with pivot
+    ACTIVE = "active"
+    #: block commit below the active layer of a running domain
+    LIVE = "live"
+    #: qemu-img, on images that no QEMU has open
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitOverlays:
+    """Merge *merged* (lowest first) into *base* on one disk, in one pass.
+
+    *snapshots* are those whose removal this is. *rebased* are images standing on the top, off the
+    live chain or all of them offline, whose header is pointed at *base*. *redefines* says that the
+    persistent definition is switched to *base* (offline commit of the active layer).
+    """
+
+    name: ClassVar[str] = "commit"
+    disk: DiskTarget
+    base: ImagePath
+    base_format: str
+    merged: tuple[ImagePath, ...]
+    method: CommitMethod
+    snapshots: tuple[SnapshotName, ...]
+    rebased: tuple[ImagePath, ...] = ()
+    redefines: bool = False
+
+    @property
+    def top(self) -> ImagePath:
+        """The uppermost image that is merged."""
+        return self.merged[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetSnapshot:
+    """Drop libvirt's record (where *has_record*) and our entry of it; no image is touched.
+
+    *keeps_as_lost*: the manifest still declares it, so the entry stays, as lost.
+    """
+
+    name: ClassVar[str] = "forget"
+    snapshot: SnapshotName
+    has_record: bool
+    keeps_as_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceChange:
+    """What a record says of one disk, put right; None leaves it."""
+
+    target: DiskTarget
+    source: ImagePath | None = None
+    source_format: str | None = None
+    overlay: ImagePath | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedefineSnapshot:
+    """Write a record anew: description, image paths, the current pointer."""
+
+    name: ClassVar[str] = "redefine"
+    snapshot: SnapshotName
+    description: str | None = None
+    sources: tuple[SourceChange, ...] = ()
+    make_current: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptSnapshot:
+    """Write a ledger entry for a snapshot that bears our mark, or for one known to be lost."""
+
+    name: ClassVar[str] = "adopt"
+    snapshot: SnapshotName
+    uid: str
+    state: EntryState
+    created: int | None
+    consistency: Consistency | None
+    #: its overlays, ours too
+    images: tuple[tuple[DiskTarget, ImagePath], ...] = ()
+
+
+class RemovalCause(enum.StrEnum):
+    """Why an image may go."""
+
+    #: a commit of ours merged its data down
+    EMPTIED = "emptied"
+    #: made by us, read by nobody; its data was not merged by us
+    ORPHANED = "orphaned"
+    #: the frozen layer of a snapshot off the live chain whose removal was asked for
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveImage:
+    """Unlink an image file, after proof that nothing reads it."""
+
+    name: ClassVar[str] = "remove-image"
+    disk: DiskTarget
+    path: ImagePath
+    cause: RemovalCause
+    snapshots: tuple[SnapshotName, ...]
+    #: whether the file is there; if not, only the ledger is put right
+    is_present: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishJob:
+    """Wait for a block commit of ours that is under way, and pivot where it is an active one."""
+
+    name: ClassVar[str] = "finish-job"
+    disk: DiskTarget
+    base: ImagePath
+    base_format: str
+    merged: tuple[ImagePath, ...]
+    method: CommitMethod
+    snapshots: tuple[SnapshotName, ...]
+
+    @property
+    def top(self) -> ImagePath:
+        """The uppermost image that is merged."""
+        return self.merged[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbortJob:
+    """End a block commit of ours without pivot: the chain stays, the base is dirty."""
+
+    name: ClassVar[str] = "abort-job"
+    disk: DiskTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThawGuest:
+    """Thaw file systems that a freeze of ours may have left frozen."""
+
+    name: ClassVar[str] = "thaw"
+
+
+Action = (
+    CreateSnapshot
+    | CommitOverlays
+    | ForgetSnapshot
+    | RedefineSnapshot
+    | AdoptSnapshot
+    | RemoveImage
+    | FinishJob
+    | AbortJob
+    | ThawGuest
+)

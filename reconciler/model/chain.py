@@ -1,0 +1,94 @@
+"""Image files and how they stand on each other."""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reconciler.model.names import ImagePath, base_name
+
+
+class Presence(enum.StrEnum):
+    """Whether an image file is there, as far as this process can tell."""
+
+    PRESENT = "present"
+    MISSING = "missing"
+    #: not readable for us, or on another machine
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image file (or block device); sizes in bytes, None where unknown.
+
+    *backing* is what the file's own header says (resolved), for qcow2; raw has none.
+    """
+
+    path: ImagePath
+    format: str
+    presence: Presence = Presence.PRESENT
+    backing: ImagePath | None = None
+    #: as the header records it; None with a backing file makes the domain unstartable (facts §3.4)
+    backing_format: str | None = None
+    virtual_size: int | None = None
+    allocated: int | None = None
+    #: how many internal snapshots the file holds, known to libvirt or not
+    internal_snapshots: int = 0
+    has_data_file: bool = False
+    is_encrypted: bool = False
+    #: whether the header was read (by us), so that *backing* is the truth
+    is_examined: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BackingChain:
+    """Written ``base ← a ← active``; holds at least the base image."""
+
+    images: tuple[ImagePath, ...]
+
+    def __post_init__(self) -> None:
+        if not self.images:
+            raise ValueError("a backing chain has at least a base image")
+        if len(set(self.images)) != len(self.images):
+            raise ValueError(f"a backing chain names each image once: {self.images}")
+
+    @property
+    def active(self) -> ImagePath:
+        """The image the guest writes to."""
+        return self.images[-1]
+
+    @property
+    def base(self) -> ImagePath:
+        """The bottom image."""
+        return self.images[0]
+
+    @property
+    def depth(self) -> int:
+        """Images above the base."""
+        return len(self.images) - 1
+
+    def below(self, image: ImagePath) -> ImagePath | None:
+        """The image that *image* stands on, or None for the base."""
+        position = self.images.index(image)
+        return self.images[position - 1] if position else None
+
+    def above(self, image: ImagePath) -> ImagePath | None:
+        """The image that stands on *image*, or None for the active one."""
+        position = self.images.index(image)
+        return self.images[position + 1] if position + 1 < len(self.images) else None
+
+    def without(self, merged: frozenset[ImagePath]) -> "BackingChain":
+        """The chain once *merged* images are committed down."""
+        return BackingChain(tuple(image for image in self.images if image not in merged))
+
+    def grown_by(self, overlay: ImagePath) -> "BackingChain":
+        """The chain with *overlay* as its active layer."""
+        return BackingChain((*self.images, overlay))
+
+    def __iter__(self) -> Iterator[ImagePath]:
+        return iter(self.images)
+
+    def __contains__(self, image: object) -> bool:
+        return image in self.images
+
+    def __str__(self) -> str:
+        return " ← ".join(base_name(image) for image in self.images)

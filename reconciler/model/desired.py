@@ -1,0 +1,115 @@
+"""What the manifests ask for, after classes and defaults are filled in."""
+
+import enum
+from dataclasses import dataclass
+
+from reconciler.model.names import DiskTarget, HostName, SnapshotName
+
+DEFAULT_OVERLAY = "{{ image.folder }}/{{ domain.name }}-{{ disk.target }}-{{ snapshot.name }}.qcow2"
+
+
+class Quiesce(enum.StrEnum):
+    """Whether the guest's file systems are frozen while the snapshot is taken."""
+
+    REQUIRED = "required"
+    PREFERRED = "preferred"
+    NEVER = "never"
+
+
+class Prune(enum.StrEnum):
+    """Whether what has left the manifest is removed."""
+
+    NEVER = "never"
+    CONFIRM = "confirm"
+    AUTO = "auto"
+
+
+class Power(enum.StrEnum):
+    """The power state a snapshot asks for."""
+
+    ANY = "any"
+    RUNNING = "running"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a declaration stands: manifest file (as the user names it) and line."""
+
+    manifest: str
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredSnapshot:
+    """An external disk-only snapshot.  *skip* and *take* are the targets named explicitly."""
+
+    name: SnapshotName
+    #: None: no opinion
+    description: str | None = None
+    quiesce: Quiesce = Quiesce.NEVER
+    skip: frozenset[DiskTarget] = frozenset()
+    take: frozenset[DiskTarget] = frozenset()
+    power: Power = Power.ANY
+    #: Jinja2 template of the overlay paths
+    overlay: str = DEFAULT_OVERLAY
+    after: SnapshotName | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredDomain:
+    """The wanted snapshots of one domain, in the order in which they are to be taken."""
+
+    host: HostName
+    #: name or UUID
+    domain: str
+    snapshots: tuple[DesiredSnapshot, ...]
+    origin: Origin
+    prune: Prune = Prune.NEVER
+    #: unmanaged snapshots are listed
+    report_unmanaged: bool = True
+    max_depth: int | None = None
+
+    def snapshot(self, name: str) -> DesiredSnapshot | None:
+        """The declared snapshot of that name."""
+        return next((s for s in self.snapshots if s.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much at once: domains and block jobs in parallel, bytes per second of a block job."""
+
+    domains: int = 8
+    block_jobs: int = 2
+    #: 0 is unlimited
+    bandwidth: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredHost:
+    """A libvirt to reconcile."""
+
+    name: HostName
+    #: None: the connection of the command line
+    uri: str | None = None
+    prune_gone: Prune = Prune.NEVER
+    folders: tuple[str, ...] = ()
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """Everything a source declares.
+
+    *source* identifies it (design §3); *is_complete* says that all of it was read, so that a
+    missing manifest means that it has gone.
+    """
+
+    source: str
+    revision: str | None
+    is_complete: bool
+    hosts: tuple[DesiredHost, ...]
+    domains: tuple[DesiredDomain, ...]
+
+    def of_host(self, host: HostName) -> tuple[DesiredDomain, ...]:
+        """The domains declared for *host*."""
+        return tuple(domain for domain in self.domains if domain.host == host)

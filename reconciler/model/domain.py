@@ -1,0 +1,193 @@
+"""Domains and hosts as they were observed."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.model.chain import BackingChain, Image
+from reconciler.model.ledger import Ledger, LedgerProblem
+from reconciler.model.names import DiskTarget, DomainName, DomainUuid, HostName, ImagePath
+from reconciler.model.snapshot import SnapshotRecord
+
+
+class PowerState(enum.StrEnum):
+    """What the domain does, as far as snapshots care."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    SHUT_OFF = "shut off"
+    #: crashed, being shut down, suspended by the guest: nothing is changed then
+    OTHER = "other"
+
+
+class AgentState(enum.StrEnum):
+    """The qemu-guest-agent channel; connected says only that the port is open (facts §8)."""
+
+    ABSENT = "absent"
+    DISCONNECTED = "disconnected"
+    CONNECTED = "connected"
+
+
+class DiskKind(enum.StrEnum):
+    """Where a disk's data lies."""
+
+    FILE = "file"
+    BLOCK = "block"
+    NETWORK = "network"
+    EMPTY = "empty"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """One disk of a definition.
+
+    *chain* is None when it cannot be read whole.  *stated* is the chain that the definition spells
+    out with ``<backingStore>``; libvirt obeys it without looking at the files (facts §0.10).
+    """
+
+    target: DiskTarget
+    kind: DiskKind
+    source: ImagePath | None = None
+    format: str = "raw"
+    device: str = "disk"
+    is_readonly: bool = False
+    is_shareable: bool = False
+    is_transient: bool = False
+    is_encrypted: bool = False
+    #: the definition says ``<disk snapshot='no'>``
+    is_excluded: bool = False
+    chain: BackingChain | None = None
+    stated: BackingChain | None = None
+
+    @property
+    def is_writable(self) -> bool:
+        """The guest can change it: a snapshot takes it unless told otherwise."""
+        return (
+            self.device == "disk"
+            and self.kind is not DiskKind.EMPTY
+            and not self.is_readonly
+            and not self.is_transient
+        )
+
+
+class JobKind(enum.StrEnum):
+    """libvirt's block jobs."""
+
+    COMMIT = "commit"
+    ACTIVE_COMMIT = "active-commit"
+    PULL = "pull"
+    COPY = "copy"
+    BACKUP = "backup"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockJob:
+    """A block job that is there now; *done* and *total* in bytes."""
+
+    disk: DiskTarget
+    kind: JobKind
+    done: int = 0
+    total: int = 0
+    #: the mirror has caught up: libvirt's promise that a pivot will do
+    is_ready: bool = False
+    #: where an active commit or a copy writes to
+    destination: ImagePath | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedDomain:
+    """The three truths of one domain: records, definitions, images; and our ledger.
+
+    *live* and *persistent* are the disks of the two definitions; a shut-off domain has no live
+    one, a transient domain no persistent one.  *records* come parents first.
+    """
+
+    name: DomainName
+    uuid: DomainUuid
+    power: PowerState
+    #: why it stands so, in libvirt's words (``paused: I/O error``)
+    power_detail: str = ""
+    live: tuple[Disk, ...] | None = None
+    persistent: tuple[Disk, ...] | None = None
+    agent: AgentState = AgentState.ABSENT
+    records: tuple[SnapshotRecord, ...] = ()
+    jobs: tuple[BlockJob, ...] = ()
+    #: a domain job under way: ``backup``, ``migration``, ``snapshot`` …
+    domain_job: str | None = None
+    checkpoints: tuple[str, ...] = ()
+    has_managed_save: bool = False
+    is_paused_on_error: bool = False
+    #: ``bios`` or ``uefi``
+    firmware: str = "bios"
+    has_tpm: bool = False
+    ledger: Ledger | None = None
+    ledger_problem: LedgerProblem | None = None
+    #: the highest ledger serial this machine has written for the domain, 0 for none
+    journal_serial: int = 0
+    #: pairs (top, base): comparing the files showed that *top* holds nothing *base* does not
+    merged_by_hand: tuple[tuple[ImagePath, ImagePath], ...] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """A QEMU process has its images open."""
+        return self.live is not None
+
+    @property
+    def disks(self) -> tuple[Disk, ...]:
+        """The disks the guest sees now, or will see at the next start."""
+        return self.live if self.live is not None else (self.persistent or ())
+
+    @property
+    def definitions(self) -> tuple[tuple[Disk, ...], ...]:
+        """Live and persistent, those that exist."""
+        return tuple(disks for disks in (self.live, self.persistent) if disks is not None)
+
+    def disk(self, target: DiskTarget) -> Disk | None:
+        """The disk of that target the guest sees."""
+        return next((disk for disk in self.disks if disk.target == target), None)
+
+    def record(self, name: str) -> SnapshotRecord | None:
+        """The snapshot record of that name."""
+        return next((record for record in self.records if record.name == name), None)
+
+    @property
+    def current(self) -> SnapshotRecord | None:
+        """libvirt's current snapshot."""
+        return next((record for record in self.records if record.is_current), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedFolder:
+    """A folder that holds images; sizes in bytes."""
+
+    path: str
+    #: every file in it was looked at: nobody hides there
+    is_listed: bool = True
+    is_writable: bool = True
+    free: int | None = None
+    #: on a file system that other hosts can mount
+    is_shared: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedHost:
+    """Everything of one libvirt that a plan depends on."""
+
+    name: HostName
+    uri: str
+    observed_at: datetime
+    #: as libvirt counts: major * 1000000 + minor * 1000 + release
+    libvirt_version: int
+    qemu_version: int = 0
+    #: image files can be looked at from here
+    is_local: bool = True
+    domains: tuple[ObservedDomain, ...] = ()
+    #: every image in a chain, a record or a folder concerned
+    images: tuple[Image, ...] = ()
+    folders: tuple[ObservedFolder, ...] = ()
+
+    def domain(self, name_or_uuid: str) -> ObservedDomain | None:
+        """The domain of that name or UUID."""
+        return next((d for d in self.domains if name_or_uuid in (d.name, d.uuid)), None)

@@ -1,0 +1,147 @@
+"""What virtsnap remembers with the domain: the ledger (design §3)."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
+
+LEDGER_FORMAT = 1
+
+
+class EntryState(enum.StrEnum):
+    """Where a managed snapshot stands."""
+
+    CREATING = "creating"
+    TAKEN = "taken"
+    #: a commit of it has begun: its frozen layer is dirty, it can only be finished (facts §7.4)
+    DELETING = "deleting"
+    #: it vanished, or its record was forgotten, without our removing it
+    LOST = "lost"
+
+
+class Consistency(enum.StrEnum):
+    """What was achieved when the snapshot was taken."""
+
+    QUIESCED = "quiesced"
+    CRASH = "crash"
+    MEMORY = "memory"
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """One managed snapshot.  *created* is libvirt's ``creationTime`` (seconds), once known."""
+
+    name: SnapshotName
+    uid: str
+    state: EntryState
+    created: int | None = None
+    consistency: Consistency | None = None
+    #: ``source.id`` of the manifests that declared it
+    source: str | None = None
+    manifest: str | None = None
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerImage:
+    """An image file that virtsnap made, until it is removed."""
+
+    path: ImagePath
+    disk: DiskTarget
+    snapshot: SnapshotName
+
+
+class CommitState(enum.StrEnum):
+    """How far a block commit of ours got; the chain decides, this says what to look for."""
+
+    STARTED = "started"
+    #: everything is in the base; what is left of *merged* is empty of meaning
+    MERGED = "merged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerCommit:
+    """A block commit of ours, from before it starts until its images are removed.
+
+    *merged* are the images above *base* up to and with the top, lowest first.
+    """
+
+    disk: DiskTarget
+    base: ImagePath
+    merged: tuple[ImagePath, ...]
+    snapshots: tuple[SnapshotName, ...]
+    state: CommitState = CommitState.STARTED
+
+    def __post_init__(self) -> None:
+        if not self.merged or self.base in self.merged:
+            raise ValueError("a commit merges at least one image into another one")
+
+    @property
+    def top(self) -> ImagePath:
+        """The uppermost image that is merged."""
+        return self.merged[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """Who is changing this domain, for controllers on other machines."""
+
+    holder: str
+    plan_id: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The whole memory of one domain.  *serial* only grows."""
+
+    uuid: DomainUuid
+    serial: int = 0
+    entries: tuple[LedgerEntry, ...] = ()
+    images: tuple[LedgerImage, ...] = ()
+    commits: tuple[LedgerCommit, ...] = ()
+    #: a freeze of ours may be in force: written before it, cleared after the thaw
+    is_freezing: bool = False
+    fence: Fence | None = None
+
+    def entry(self, name: SnapshotName) -> LedgerEntry | None:
+        """The entry of that name."""
+        return next((entry for entry in self.entries if entry.name == name), None)
+
+    @property
+    def image_paths(self) -> frozenset[ImagePath]:
+        """Every image virtsnap made here and has not removed."""
+        return frozenset(image.path for image in self.images)
+
+    @property
+    def emptied(self) -> frozenset[ImagePath]:
+        """Images whose data a commit of ours has merged down."""
+        return frozenset(
+            path
+            for commit in self.commits
+            if commit.state is CommitState.MERGED
+            for path in commit.merged
+        )
+
+
+class LedgerProblem(enum.StrEnum):
+    """Why a ledger element in the domain's metadata is not used."""
+
+    #: of another domain (a clone): no ledger
+    FOREIGN = "foreign"
+    #: of a newer virtsnap: nothing may be changed
+    NEWER = "newer"
+    #: it does not parse
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerReading:
+    """What the domain's metadata and this machine's journal say together."""
+
+    ledger: Ledger | None = None
+    problem: LedgerProblem | None = None
+    #: the highest serial this machine has written for the domain, 0 for none
+    journal_serial: int = 0

@@ -1,0 +1,48 @@
+"""Names of things, and which texts may be one."""
+
+import re
+from typing import NewType
+
+HostName = NewType("HostName", str)
+DomainName = NewType("DomainName", str)
+DomainUuid = NewType("DomainUuid", str)
+SnapshotName = NewType("SnapshotName", str)
+DiskTarget = NewType("DiskTarget", str)
+#: An absolute path with symlinks resolved: two paths are equal when the files are one.
+ImagePath = NewType("ImagePath", str)
+
+#: libvirt keeps a record in NAME.xml and writes NAME.xml.new first; over 247 bytes fails after the
+#: disk was switched (E9, E11). 100 leaves room for our image names too.
+MAX_NAME_BYTES = 100
+
+
+def why_not_a_name(text: str) -> str | None:
+    """The rule of snapshot and request names that *text* breaks, or None."""
+    if not text:
+        return "is empty"
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+        return f"is longer than {MAX_NAME_BYTES} bytes"
+    if "/" in text:
+        return "has a '/'"
+    if any(ord(c) < 32 or 127 <= ord(c) < 160 or 0xD800 <= ord(c) <= 0xDFFF for c in text):
+        return "has a control character"
+    if text[0] in ".-":
+        return f"starts with '{text[0]}'"
+    if text != text.strip():
+        return "starts or ends with a space"
+    return None
+
+
+def file_name_part(text: str) -> str:
+    """*text* as it stands in a file name: what is not ``A-Za-z0-9._-`` becomes ``_``."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text)
+
+
+def folder_of(path: ImagePath) -> str:
+    """The folder of an absolute *path*."""
+    return path.rpartition("/")[0] or "/"
+
+
+def base_name(path: ImagePath) -> str:
+    """The last part of *path*."""
+    return path.rpartition("/")[2]

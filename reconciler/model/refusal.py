@@ -1,0 +1,59 @@
+"""What a plan will not do, and why: a closed list of codes with the facts of the case."""
+
+import enum
+from dataclasses import dataclass, field
+
+from reconciler.model.names import SnapshotName
+
+
+class RefusalCode(enum.StrEnum):
+    """Each has an entry in ``docs/reference/refusals.md``."""
+
+    AGENT_NOT_CONNECTED = "AgentNotConnected"
+    AGENT_FROZEN = "AgentFrozen"
+    BLOCK_JOB_RUNNING = "BlockJobRunning"
+    CHAIN_BROKEN = "ChainBroken"
+    CHAIN_TOO_DEEP = "ChainTooDeep"
+    CLAIMED_TWICE = "ClaimedTwice"
+    DEFINITIONS_DISAGREE = "DefinitionsDisagree"
+    DISK_NOT_SUPPORTED = "DiskNotSupported"
+    DOMAIN_BUSY = "DomainBusy"
+    DOMAIN_MISSING = "DomainMissing"
+    FOREIGN_OVERLAY = "ForeignOverlay"
+    IMAGE_NAME_TAKEN = "ImageNameTaken"
+    INTERNAL_SNAPSHOTS = "InternalSnapshots"
+    LEDGER_UNREADABLE = "LedgerUnreadable"
+    MANAGED_SAVE = "ManagedSave"
+    NAME_TAKEN = "NameTaken"
+    NEEDS_LOCAL_ACCESS = "NeedsLocalAccess"
+    NO_SPACE = "NoSpace"
+    NOT_SUPPORTED_YET = "NotSupportedYet"
+    ORDER_NOT_MET = "OrderNotMet"
+    OUTSIDE_FOLDERS = "OutsideFolders"
+    POWER_STATE = "PowerState"
+    SHARED_STORAGE = "SharedStorage"
+    SNAPSHOT_HAS_BRANCHES = "SnapshotHasBranches"
+    SNAPSHOT_LOST = "SnapshotLost"
+    STORAGE_ABSENT = "StorageAbsent"
+    UNMANAGED_READER = "UnmanagedReader"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One thing that is not done.  *facts* feed the report's sentence: ``disk``, ``image``,
+    ``reader``, ``state`` … by code, in a fixed order; all are texts.
+    """
+
+    code: RefusalCode
+    snapshot: SnapshotName | None = None
+    facts: tuple[tuple[str, str], ...] = field(default=())
+
+    def fact(self, name: str) -> str:
+        """The fact of that name, or an empty text."""
+        return dict(self.facts).get(name, "")
+
+
+def refusal(code: RefusalCode, *, snapshot: SnapshotName | None = None, **facts: object) -> Refusal:
+    """A refusal with its *facts* as texts, those that are None left out."""
+    texts = tuple((name, str(value)) for name, value in sorted(facts.items()) if value is not None)
+    return Refusal(code=code, snapshot=snapshot, facts=texts)

@@ -1,0 +1,1 @@
+"""The tests: see tests/lab/README.md for the real hosts they use."""
