@@ -1,0 +1,40 @@
+"""What became of a plan."""
+
+import enum
+from dataclasses import dataclass
+
+from reconciler.errors import VirtsnapError
+from reconciler.model.names import HostName
+from reconciler.model.plan import DomainPlan
+from reconciler.model.refusal import Refusal
+
+
+class DomainStatus(enum.StrEnum):
+    """How the work on one domain ended."""
+
+    #: nothing was to be done, nothing is refused or held
+    IN_SYNC = "in sync"
+    #: every step was done, and nothing is refused or held
+    APPLIED = "applied"
+    #: what could be done was done; the rest is refused or held
+    REFUSED = "refused"
+    FAILED = "failed"
+    #: the domain changed after it was planned
+    STALE = "stale"
+    LOCKED = "locked"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainOutcome:
+    """The end of one domain's plan.  *refusals* are those of the plan and those met on the way."""
+
+    host: HostName
+    domain: str
+    status: DomainStatus
+    plan: DomainPlan
+    steps_done: int = 0
+    refusals: tuple[Refusal, ...] = ()
+    error: VirtsnapError | None = None
+    #: what an interrupted domain has left to do, in one line
+    left: str = ""
