@@ -1,18 +1,56 @@
-"""From drift to an ordered plan."""
+"""From desired and observed to an ordered plan."""
 
 from datetime import datetime
+from difflib import get_close_matches
 
-from reconciler.model.desired import Desired, DesiredHost
-from reconciler.model.domain import ObservedHost
-from reconciler.model.plan import DomainPlan, Plan
-from reconciler.model.request import PlanRequest
+from reconciler.model.action import AdoptSnapshot, ThawGuest
+from reconciler.model.desired import Desired, DesiredDomain, DesiredHost, Prune
+from reconciler.model.domain import ObservedDomain, ObservedHost
+from reconciler.model.drift import (
+    Difference,
+    DomainMissing,
+    Drift,
+    RecordDangling,
+    SnapshotLost,
+    SnapshotUnmanaged,
+    Undeclared,
+)
+from reconciler.model.ledger import LedgerProblem
+from reconciler.model.plan import DomainPlan, Plan, Reason
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.request import Consent, PlanRequest
+from reconciler.planning import differ, fingerprint, phases, safety
+from reconciler.planning.builder import Builder, renumbered
+from reconciler.planning.differ import Declared
+from reconciler.planning.index import HostIndex, index_of
+from reconciler.planning.world import World, world_of
+
+#: refusals that stand whatever else is wrong with the domain
+_OF_THE_MANIFEST = (RefusalCode.SNAPSHOT_LOST, RefusalCode.NAME_TAKEN)
 
 
 def plan_host(
     desired: Desired, host: DesiredHost, observed: ObservedHost, request: PlanRequest
 ) -> tuple[DomainPlan, ...]:
-    """A plan for every domain of *host* that is declared, managed, or has snapshots."""
-    return ()
+    """A plan for every domain of *host* that is declared or whose manifest has gone, by name."""
+    index = index_of(observed)
+    wishes = [d for d in desired.of_host(host.name) if _is_selected(d, observed, request)]
+    claims: dict[str, list[DesiredDomain]] = {}
+    for wish in wishes:
+        found = observed.domain(wish.domain)
+        claims.setdefault(found.uuid if found else wish.domain, []).append(wish)
+    plans = [
+        _claimed_twice(claim, host)
+        if len(claim) > 1
+        else _declared(desired, claim[0], host, index, request)
+        for claim in claims.values()
+    ]
+    if desired.is_complete and request.selection.is_everything:
+        for domain in observed.domains:
+            if domain.uuid not in claims and _is_gone(domain, desired):
+                gone = differ.declared(desired, None)
+                plans.append(_plan(gone, host, index, domain, request))
+    return tuple(sorted(plans, key=lambda plan: plan.domain))
 
 
 def whole(domains: tuple[DomainPlan, ...], desired: Desired, *, created_at: datetime) -> Plan:
@@ -21,6 +59,182 @@ def whole(domains: tuple[DomainPlan, ...], desired: Desired, *, created_at: date
         created_at=created_at,
         source=desired.source,
         revision=desired.revision,
-        plan_id="",
+        plan_id=fingerprint.digest([domain.plan_id for domain in domains]),
         domains=domains,
     )
+
+
+def _is_selected(wish: DesiredDomain, observed: ObservedHost, request: PlanRequest) -> bool:
+    found = observed.domain(wish.domain)
+    return request.selection.has_domain(found.name if found else wish.domain)
+
+
+def _is_gone(domain: ObservedDomain, desired: Desired) -> bool:
+    entries = domain.ledger.entries if domain.ledger else ()
+    return any(entry.source == desired.source for entry in entries)
+
+
+def _declared(
+    desired: Desired,
+    wish: DesiredDomain,
+    host: DesiredHost,
+    index: HostIndex,
+    request: PlanRequest,
+) -> DomainPlan:
+    domain = index.host.domain(wish.domain)
+    if domain is None:
+        names = [d.name for d in index.host.domains]
+        near = tuple(get_close_matches(wish.domain, names, n=3))
+        why = refusal(RefusalCode.DOMAIN_MISSING, domain=wish.domain, near=", ".join(near) or None)
+        return _refused(wish, host, why, (DomainMissing(near=near),))
+    return _plan(differ.declared(desired, wish), host, index, domain, request)
+
+
+def _claimed_twice(claim: list[DesiredDomain], host: DesiredHost) -> DomainPlan:
+    manifests = ", ".join(wish.origin.manifest for wish in claim)
+    why = refusal(RefusalCode.CLAIMED_TWICE, domain=claim[0].domain, manifests=manifests)
+    return _refused(claim[0], host, why, ())
+
+
+def _refused(
+    wish: DesiredDomain, host: DesiredHost, why: Refusal, drift: tuple[Difference, ...]
+) -> DomainPlan:
+    return DomainPlan(
+        host=host.name,
+        domain=wish.domain,
+        uuid=None,
+        manifest=wish.origin.manifest,
+        fingerprint="",
+        plan_id=fingerprint.of_steps("", ()),
+        drift=drift,
+        refusals=(why,),
+    )
+
+
+# --- one domain
+
+
+def _plan(
+    wish: Declared,
+    host: DesiredHost,
+    index: HostIndex,
+    domain: ObservedDomain,
+    request: PlanRequest,
+) -> DomainPlan:
+    world = world_of(index, domain, host.folders)
+    drift = differ.compare(wish, world)
+    builder = Builder(world)
+    if not drift.is_empty:
+        _fill(builder, wish, host, request, drift)
+        _block(builder, world, drift)
+    print_ = fingerprint.of(world)
+    return DomainPlan(
+        host=host.name,
+        domain=domain.name,
+        uuid=domain.uuid,
+        manifest=_manifest(wish, domain),
+        fingerprint=print_,
+        plan_id=fingerprint.of_steps(print_, tuple(builder.steps)),
+        drift=drift.differences,
+        steps=tuple(builder.steps),
+        refusals=tuple(builder.refusals),
+        held=builder.held() if request.consent is Consent.LOOP else (),
+        warnings=tuple(builder.warnings),
+        power=domain.power,
+        agent=domain.agent,
+    )
+
+
+def _manifest(wish: Declared, domain: ObservedDomain) -> str | None:
+    if wish.domain is not None:
+        return wish.domain.origin.manifest
+    entries = domain.ledger.entries if domain.ledger else ()
+    return next((entry.manifest for entry in entries if entry.manifest), None)
+
+
+def _fill(
+    builder: Builder, wish: Declared, host: DesiredHost, request: PlanRequest, drift: Drift
+) -> None:
+    """Finish and repair; create; remove.  Under a chain limit removals make room first."""
+    for difference in drift.differences:
+        why = _refusal_of(difference, builder.world)
+        if why is not None:
+            builder.refuse(why)
+    phases.thaw(builder)
+    if differ.rebuild_only(builder.world):
+        if builder.world.domain.ledger_problem in (None, LedgerProblem.FOREIGN):
+            phases.rebuild(builder, wish)
+        return
+    prune = wish.domain.prune if wish.domain else (request.prune_gone or host.prune_gone)
+    phases.finish(builder, wish)
+    phases.repair(builder, wish, prune, request.selection)
+    snapshot_of_state = (builder.world, list(builder.steps), list(builder.refusals))
+    _create(builder, wish, request)
+    _remove(builder, wish, prune, request, with_approval=False)
+    if any(r.code is RefusalCode.CHAIN_TOO_DEEP for r in builder.refusals):
+        builder.world, builder.steps, builder.refusals = snapshot_of_state
+        _remove(builder, wish, prune, request, with_approval=False)
+        _create(builder, wish, request)
+    phases.repair_with_approval(builder, wish, prune)
+    _remove(builder, wish, prune, request, with_approval=True)
+    phases.point_at_current(builder)
+
+
+def _create(builder: Builder, wish: Declared, request: PlanRequest) -> None:
+    if wish.domain is not None:
+        phases.create(builder, wish.domain, wish, request.selection)
+
+
+def _remove(
+    builder: Builder, wish: Declared, prune: Prune, request: PlanRequest, *, with_approval: bool
+) -> None:
+    """Removals that go by themselves, or (*with_approval*) those that a person agrees to."""
+    if prune is Prune.NEVER:
+        return
+    undeclared = phases.undeclared(builder, wish, request.selection)
+    for why, reason in (
+        (Undeclared.NOT_IN_MANIFEST, Reason.NOT_IN_MANIFEST),
+        (Undeclared.MANIFEST_GONE, Reason.MANIFEST_GONE),
+    ):
+        going = frozenset(
+            u.snapshot
+            for u in undeclared
+            if u.why is why
+            and (prune is Prune.CONFIRM or u.other_source is not None) == with_approval
+        )
+        phases.remove(builder, going, reason, needs_approval=with_approval)
+    if with_approval or prune is Prune.AUTO:
+        phases.merge_unclaimed(builder, wish, with_approval=with_approval)
+
+
+def _refusal_of(difference: Difference, world: World) -> Refusal | None:
+    """What a difference means for the manifest, whatever else is done."""
+    match difference:
+        case SnapshotLost():
+            return refusal(RefusalCode.SNAPSHOT_LOST, snapshot=difference.snapshot)
+        case RecordDangling(is_managed=True, is_declared=True):
+            return refusal(
+                RefusalCode.SNAPSHOT_LOST, snapshot=difference.snapshot, cause=difference.cause
+            )
+        case SnapshotUnmanaged(is_declared=True):
+            return refusal(
+                RefusalCode.NAME_TAKEN,
+                snapshot=difference.snapshot,
+                name=difference.snapshot,
+                domain=world.domain.name,
+            )
+        case _:
+            return None
+
+
+def _block(builder: Builder, world: World, drift: Drift) -> None:
+    """Where nothing may be changed now, only thawing and writing the ledger are left."""
+    blockers = list(safety.blockers(world, drift.differences))
+    standing = [r for r in builder.refusals if r.code in _OF_THE_MANIFEST]
+    if not blockers or (not builder.steps and len(standing) == len(builder.refusals)):
+        return
+    kept = [s for s in builder.steps if isinstance(s.action, ThawGuest | AdoptSnapshot)]
+    builder.steps = renumbered(kept)
+    builder.approvals = []
+    builder.refusals = standing
+    builder.refuse(*blockers)

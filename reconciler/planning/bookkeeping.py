@@ -1,0 +1,197 @@
+"""What each action writes into the ledger, before it happens and after."""
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from reconciler.model.action import (
+    AbortJob,
+    Action,
+    AdoptSnapshot,
+    CommitOverlays,
+    CreateSnapshot,
+    FinishJob,
+    ForgetSnapshot,
+    RedefineSnapshot,
+    RemoveImage,
+    ThawGuest,
+)
+from reconciler.model.ledger import (
+    CommitState,
+    Consistency,
+    EntryState,
+    Ledger,
+    LedgerCommit,
+    LedgerEntry,
+    LedgerImage,
+)
+from reconciler.model.names import ImagePath, SnapshotName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What goes into the entry of a snapshot that is taken now."""
+
+    uid: str
+    source: str | None = None
+    revision: str | None = None
+
+
+def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
+    """The ledger as it must be before *action* begins (without a new serial)."""
+    match action:
+        case CreateSnapshot():
+            entry = LedgerEntry(
+                name=action.snapshot,
+                uid=provenance.uid,
+                state=EntryState.CREATING,
+                source=provenance.source,
+                manifest=action.manifest,
+                revision=provenance.revision,
+            )
+            images = tuple(
+                LedgerImage(path=new.overlay, disk=new.target, snapshot=action.snapshot)
+                for new in action.overlays
+            )
+            paths = {image.path for image in images}
+            kept = tuple(image for image in ledger.images if image.path not in paths)
+            return replace(
+                _with_entry(ledger, entry), images=(*kept, *images), is_freezing=action.quiesce
+            )
+        case CommitOverlays():
+            commit = LedgerCommit(
+                disk=action.disk,
+                base=action.base,
+                merged=action.merged,
+                snapshots=action.snapshots,
+            )
+            return _deleting(_with_commit(ledger, commit), action.snapshots)
+        case ForgetSnapshot(keeps_as_lost=False, has_record=True):
+            return _deleting(ledger, (action.snapshot,))
+        case (
+            ForgetSnapshot()
+            | RedefineSnapshot()
+            | AdoptSnapshot()
+            | RemoveImage()
+            | FinishJob()
+            | AbortJob()
+            | ThawGuest()
+        ):
+            return ledger
+        case _:
+            assert_never(action)
+
+
+def confirmed(
+    ledger: Ledger,
+    action: Action,
+    *,
+    created: int | None = None,
+    consistency: Consistency | None = None,
+    source: str | None = None,
+) -> Ledger:
+    """The ledger once *action* is done.
+
+    *created* and *consistency* are of the snapshot just taken; *source* of an adopted one.
+    """
+    match action:
+        case CreateSnapshot():
+            entry = ledger.entry(action.snapshot)
+            if entry is None:
+                return ledger
+            taken = replace(
+                entry,
+                state=EntryState.TAKEN,
+                created=created,
+                consistency=consistency or action.consistency,
+            )
+            return replace(_with_entry(ledger, taken), is_freezing=False)
+        case CommitOverlays() | FinishJob():
+            return merged(ledger, base=action.base, top=action.top)
+        case ForgetSnapshot():
+            entry = ledger.entry(action.snapshot)
+            if action.keeps_as_lost and entry is not None:
+                return _with_entry(ledger, replace(entry, state=EntryState.LOST))
+            kept = tuple(e for e in ledger.entries if e.name != action.snapshot)
+            return replace(ledger, entries=kept)
+        case RemoveImage():
+            return _without_image(ledger, action.path)
+        case AdoptSnapshot():
+            return _adopted(ledger, action, source)
+        case ThawGuest():
+            return replace(ledger, is_freezing=False)
+        case RedefineSnapshot() | AbortJob():
+            return ledger
+        case _:
+            assert_never(action)
+
+
+def merged(ledger: Ledger, *, base: ImagePath, top: ImagePath) -> Ledger:
+    """The commit of *top* into *base* has merged everything."""
+    commits = tuple(
+        replace(commit, state=CommitState.MERGED)
+        if (commit.base, commit.top) == (base, top)
+        else commit
+        for commit in ledger.commits
+    )
+    return replace(ledger, commits=commits)
+
+
+def next_serial(ledger: Ledger, highest_seen: int) -> Ledger:
+    """*ledger* under a serial that nobody has seen."""
+    return replace(ledger, serial=max(ledger.serial, highest_seen) + 1)
+
+
+def _with_entry(ledger: Ledger, entry: LedgerEntry) -> Ledger:
+    others = tuple(e for e in ledger.entries if e.name != entry.name)
+    return replace(ledger, entries=(*others, entry))
+
+
+def _with_commit(ledger: Ledger, commit: LedgerCommit) -> Ledger:
+    """An earlier, shorter commit of the same images is part of the new one."""
+    others = tuple(
+        c
+        for c in ledger.commits
+        if c.state is CommitState.MERGED or not {c.base, *c.merged} & {commit.base, *commit.merged}
+    )
+    return replace(ledger, commits=(*others, commit))
+
+
+def _deleting(ledger: Ledger, names: tuple[SnapshotName, ...]) -> Ledger:
+    entries = tuple(
+        replace(e, state=EntryState.DELETING)
+        if e.name in names and e.state in (EntryState.TAKEN, EntryState.CREATING)
+        else e
+        for e in ledger.entries
+    )
+    return replace(ledger, entries=entries)
+
+
+def _without_image(ledger: Ledger, path: ImagePath) -> Ledger:
+    commits = []
+    for commit in ledger.commits:
+        left = tuple(image for image in commit.merged if image != path)
+        if left:
+            commits.append(replace(commit, merged=left))
+    images = tuple(image for image in ledger.images if image.path != path)
+    return replace(ledger, images=images, commits=tuple(commits))
+
+
+def _adopted(ledger: Ledger, action: AdoptSnapshot, source: str | None) -> Ledger:
+    old = ledger.entry(action.snapshot)
+    entry = LedgerEntry(
+        name=action.snapshot,
+        uid=action.uid,
+        state=action.state,
+        created=action.created,
+        consistency=action.consistency or (old.consistency if old else None),
+        source=(old.source if old else None) or source,
+        manifest=old.manifest if old else None,
+        revision=old.revision if old else None,
+    )
+    known = ledger.image_paths
+    images = tuple(
+        LedgerImage(path=path, disk=disk, snapshot=action.snapshot)
+        for disk, path in action.images
+        if path not in known
+    )
+    return replace(_with_entry(ledger, entry), images=(*ledger.images, *images), is_freezing=False)

@@ -1,0 +1,75 @@
+"""A plan in the making: every step is tried on the simulated world before the next is thought of."""
+
+from dataclasses import dataclass, field, replace
+
+from reconciler.model.action import (
+    Action,
+    CommitOverlays,
+    FinishJob,
+    RemovalCause,
+    RemoveImage,
+)
+from reconciler.model.plan import Estimate, Held, HeldUntil, Reason, Risk, Step
+from reconciler.model.refusal import Refusal
+from reconciler.planning import safety, simulate
+from reconciler.planning.world import World
+
+
+@dataclass(slots=True)
+class Builder:
+    """Steps so far, and the world after them."""
+
+    world: World
+    steps: list[Step] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    approvals: list[str] = field(default_factory=list)
+
+    def add(self, action: Action, reason: Reason, *, needs_approval: bool = False) -> None:
+        """Append *action* and let it happen in the simulated world."""
+        step = Step(
+            id=f"s{len(self.steps) + 1}",
+            action=action,
+            reason=reason,
+            risk=risk_of(action),
+            depends_on=(self.steps[-1].id,) if self.steps else (),
+            estimate=estimate_of(self.world, action),
+        )
+        self.steps.append(step)
+        if needs_approval:
+            self.approvals.append(step.id)
+        self.world = simulate.after(self.world, action)
+
+    def refuse(self, *refusals: Refusal) -> None:
+        """Append *refusals*, each once."""
+        self.refusals += [r for r in refusals if r not in self.refusals]
+
+    def held(self) -> tuple[Held, ...]:
+        """The steps that need approval, and all that come after them."""
+        if not self.approvals:
+            return ()
+        first = next(n for n, step in enumerate(self.steps) if step.id in self.approvals)
+        return tuple(Held(step=s.id, until=HeldUntil.APPROVAL) for s in self.steps[first:])
+
+
+def risk_of(action: Action) -> Risk:
+    """Discarding an image whose data was not merged destroys it; the rest keeps guest data."""
+    if isinstance(action, RemoveImage) and action.cause is not RemovalCause.EMPTIED:
+        return Risk.DESTRUCTIVE
+    return Risk.SAFE
+
+
+def estimate_of(world: World, action: Action) -> Estimate:
+    """What *action* copies, at most."""
+    if isinstance(action, CommitOverlays | FinishJob):
+        return Estimate(bytes=safety.copied_bytes(world, action))
+    return Estimate()
+
+
+def renumbered(steps: list[Step]) -> list[Step]:
+    """*steps* as if they were the whole plan."""
+    found: list[Step] = []
+    for number, step in enumerate(steps, start=1):
+        before = (found[-1].id,) if found else ()
+        found.append(replace(step, id=f"s{number}", depends_on=before))
+    return found

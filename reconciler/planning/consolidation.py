@@ -1,0 +1,351 @@
+"""Removing external snapshots: which images are merged, in how few passes, and what goes after."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from reconciler.model.action import (
+    Action,
+    CommitMethod,
+    CommitOverlays,
+    ForgetSnapshot,
+    RedefineSnapshot,
+    RemovalCause,
+    RemoveImage,
+    SourceChange,
+)
+from reconciler.model.chain import Presence
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.snapshot import SnapshotRecord
+from reconciler.planning import safety, simulate
+from reconciler.planning.world import World
+
+#: overlays of ours that no record accounts for, by disk
+Loose = frozenset[tuple[DiskTarget, ImagePath]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consolidation:
+    """The actions that remove snapshots and merge loose overlays, and what is refused."""
+
+    actions: tuple[Action, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+
+@dataclass(slots=True)
+class _Round:
+    """What can be done at once: merges per disk, images that are given up, snapshots that go."""
+
+    going: set[SnapshotName]
+    loose: set[tuple[DiskTarget, ImagePath]]
+    refusals: list[Refusal] = field(default_factory=list)
+    commits: list[CommitOverlays] = field(default_factory=list)
+    abandoned: dict[ImagePath, tuple[DiskTarget, SnapshotName]] = field(default_factory=dict)
+
+
+def consolidate(world: World, going: frozenset[SnapshotName], loose: Loose) -> Consolidation:
+    """Remove *going*, merge *loose*; leaves off the live chain first, so that branches end."""
+    actions: list[Action] = []
+    refusals: list[Refusal] = []
+    left, left_loose = set(going), set(loose)
+    while left or left_loose:
+        now = _round(world, left, left_loose)
+        refusals += now.refusals
+        refused = {r.snapshot for r in now.refusals if r.snapshot is not None}
+        if not now.going and not now.loose and not left & refused:
+            break
+        for action in _actions(world, now):
+            actions.append(action)
+            world = simulate.after(world, action)
+        left -= now.going | refused
+        left_loose = {item for item in left_loose - now.loose if left}
+    return Consolidation(actions=tuple(actions), refusals=tuple(refusals))
+
+
+def _round(
+    world: World, going: set[SnapshotName], loose: set[tuple[DiskTarget, ImagePath]]
+) -> _Round:
+    """The leaves off the live chain if there are any; else everything that is left."""
+    leaves = {name for name in going if any(_abandons(world, name, going))}
+    now = _Round(going=set(leaves or going), loose=set() if leaves else set(loose))
+    while True:
+        now.commits, now.abandoned = [], {}
+        for name in sorted(now.going):
+            for target, path in _abandons(world, name, going):
+                now.abandoned[path] = (target, name)
+        refused = [*_rewritten_children(world, now.going), *_merge_all(world, now)]
+        if not refused:
+            return now
+        for blamed, why in refused:
+            now.refusals += [
+                Refusal(code=why.code, snapshot=name, facts=why.facts) for name in sorted(blamed)
+            ]
+            now.going -= blamed
+            if not blamed:
+                now.loose.clear()
+                now.refusals.append(why)
+
+
+def _abandons(
+    world: World, name: SnapshotName, going: set[SnapshotName]
+) -> Iterator[tuple[DiskTarget, ImagePath]]:
+    """Frozen layers of *name* that nothing stands on and only it reads: off the live chain."""
+    record = world.domain.record(name)
+    for disk in record.external_disks if record else ():
+        frozen = world.now_at(disk.source) if disk.source else None
+        if frozen is None or world.disk(disk.target) is None:
+            continue
+        lonely = not _standing(world, frozen) and frozen not in world.in_own_chain
+        if lonely and frozen not in _kept_frozen(world, disk.target, going):
+            yield disk.target, frozen
+
+
+def _standing(world: World, path: ImagePath) -> tuple[ImagePath, ...]:
+    """Images that stand on *path*, those emptied by us left out."""
+    return tuple(child for child in world.children.get(path, ()) if child not in world.emptied)
+
+
+def _kept_frozen(
+    world: World, target: DiskTarget, going: set[SnapshotName]
+) -> frozenset[ImagePath]:
+    kept = (r.frozen(target) for r in world.domain.records if r.name not in going)
+    return frozenset(world.now_at(path) for path in kept if path is not None)
+
+
+# --- merging
+
+
+def _rewritten_children(
+    world: World, going: set[SnapshotName]
+) -> Iterator[tuple[frozenset[SnapshotName], Refusal]]:
+    for name in sorted(going):
+        why = why_not_forget(world, name)
+        if why is not None:
+            yield frozenset({name}), why
+
+
+def why_not_forget(world: World, name: SnapshotName) -> Refusal | None:
+    """libvirt 9.0 rewrites the frozen layer of the children of a forgotten record (facts §4.4)."""
+    record = world.domain.record(name)
+    for disk in record.external_disks if record else ():
+        for child in world.domain.records:
+            touched = child.parent == name and child.frozen(disk.target) == disk.overlay
+            if touched and disk.overlay is not None and not world.is_managed(child):
+                return refusal(
+                    RefusalCode.UNMANAGED_READER,
+                    snapshot=name,
+                    disk=disk.target,
+                    image=disk.overlay,
+                    kind="snapshot",
+                    readers=child.name,
+                )
+    return None
+
+
+def _merge_all(world: World, now: _Round) -> Iterator[tuple[frozenset[SnapshotName], Refusal]]:
+    """Fills ``now.commits``; yields who is refused, and why."""
+    targets = {
+        d.target for n in now.going if (r := world.domain.record(n)) for d in r.external_disks
+    }
+    targets |= {target for target, _ in now.loose}
+    for target in sorted(targets):
+        if world.disk(target) is None:
+            continue  # detached since: its files are left alone, and reported
+        edges: dict[ImagePath, ImagePath] = {}
+        owners: dict[ImagePath, set[SnapshotName]] = defaultdict(set)
+        for name in sorted(now.going):
+            refused = _edge(world, now, target, name, edges, owners)
+            if refused is not None:
+                yield frozenset({name}), refused
+        for _, path in sorted(item for item in now.loose if item[0] == target):
+            below = world.image(path).backing
+            if below is not None and below not in _kept_frozen(world, target, now.going):
+                edges[below] = path
+        for run in _runs(edges):
+            action = _commit(world, target, run, owners)
+            why = safety.why_not_commit(world, action, frozenset(now.going))
+            if why is None:
+                now.commits.append(action)
+            else:
+                yield frozenset(n for image in run[:-1] for n in owners[image]), why
+
+
+def _edge(
+    world: World,
+    now: _Round,
+    target: DiskTarget,
+    name: SnapshotName,
+    edges: dict[ImagePath, ImagePath],
+    owners: dict[ImagePath, set[SnapshotName]],
+) -> Refusal | None:
+    record = world.domain.record(name)
+    source = record.frozen(target) if record else None
+    if source is None:
+        return None
+    frozen = world.now_at(source)
+    written = any(disk.source == frozen for disk in world.domain.disks)
+    gone = world.image(frozen).presence is Presence.MISSING
+    if written or gone or frozen in _kept_frozen(world, target, now.going):
+        return None  # merged already, nothing to merge, or somebody keeps this very layer
+    standing = _standing(world, frozen)
+    if len(standing) > 1:
+        return _branches(world, target, standing, name)
+    if standing:
+        edges[frozen] = standing[0]
+        owners[frozen].add(name)
+    return None
+
+
+def _branches(
+    world: World, target: DiskTarget, standing: tuple[ImagePath, ...], name: SnapshotName
+) -> Refusal:
+    readers = sorted(
+        {
+            record.name
+            for record in world.domain.records
+            if (frozen := record.frozen(target)) and set(world.walk(frozen)) & set(standing)
+        }
+    )
+    elsewhere = sorted({d for image in standing for d in world.readers_elsewhere(image)})
+    if elsewhere:
+        return refusal(
+            RefusalCode.UNMANAGED_READER,
+            snapshot=name,
+            disk=target,
+            image=world.image(standing[0]).backing,
+            kind="domain",
+            readers=", ".join(elsewhere),
+        )
+    stray = [
+        image
+        for image in standing
+        if image not in world.in_own_chain
+        and not any(
+            (frozen := r.frozen(target)) and image in world.walk(frozen)
+            for r in world.domain.records
+        )
+    ]
+    if stray:
+        return refusal(
+            RefusalCode.UNMANAGED_READER,
+            snapshot=name,
+            disk=target,
+            image=world.image(standing[0]).backing,
+            kind="file",
+            readers=", ".join(stray),
+        )
+    return refusal(
+        RefusalCode.SNAPSHOT_HAS_BRANCHES,
+        snapshot=name,
+        disk=target,
+        snapshots=", ".join(readers),
+    )
+
+
+def _runs(edges: dict[ImagePath, ImagePath]) -> Iterator[tuple[ImagePath, ...]]:
+    """The longest paths over *edges*, lowest image first."""
+    starts = sorted(set(edges) - set(edges.values()))
+    for start in starts:
+        run = [start]
+        while run[-1] in edges:
+            run.append(edges[run[-1]])
+        yield tuple(run)
+
+
+def _commit(
+    world: World,
+    target: DiskTarget,
+    run: tuple[ImagePath, ...],
+    owners: dict[ImagePath, set[SnapshotName]],
+) -> CommitOverlays:
+    base, top = run[0], run[-1]
+    disk = world.disk(target)
+    chain = disk.chain if disk else None
+    in_live = world.domain.is_active and chain is not None and top in chain
+    if in_live and chain is not None:
+        method = CommitMethod.ACTIVE if chain.active == top else CommitMethod.LIVE
+    else:
+        method = CommitMethod.OFFLINE
+    standing = _standing(world, top)
+    moved_by_qemu = {chain.above(top)} if in_live and chain is not None else set()
+    order = {record.name: n for n, record in enumerate(world.domain.records)}
+    snapshots = {name for image in run[:-1] for name in owners.get(image, ())}
+    return CommitOverlays(
+        disk=target,
+        base=base,
+        base_format=_format(world, target, base),
+        merged=run[1:],
+        method=method,
+        snapshots=tuple(sorted(snapshots, key=lambda name: order[name])),
+        rebased=tuple(image for image in standing if image not in moved_by_qemu),
+        redefines=method is CommitMethod.OFFLINE and disk is not None and disk.source == top,
+    )
+
+
+def _format(world: World, target: DiskTarget, path: ImagePath) -> str:
+    """As whoever stands on it, or names it, declares the format: never guessed from content."""
+    for child in world.children.get(path, ()):
+        declared = world.image(child).backing_format
+        if declared:
+            return declared
+    for record in world.domain.records:
+        disk = record.disk(target)
+        if disk and disk.source == path and disk.source_format:
+            return disk.source_format
+    return world.image(path).format
+
+
+# --- what follows the merges
+
+
+def _actions(world: World, now: _Round) -> Iterator[Action]:
+    """Commit, put the remaining records right, forget, remove."""
+    yield from now.commits
+    moved = {path: commit.base for commit in now.commits for path in commit.merged}
+    yield from rewrites(world, moved, frozenset(now.going))
+    for record in reversed(world.domain.records):
+        if record.name in now.going:
+            yield ForgetSnapshot(snapshot=record.name, has_record=True)
+    for path, (target, name) in sorted(now.abandoned.items()):
+        if path in world.ledger.image_paths:
+            yield RemoveImage(
+                disk=target, path=path, cause=RemovalCause.ABANDONED, snapshots=(name,)
+            )
+    for commit in now.commits:
+        for path in reversed(commit.merged):
+            yield RemoveImage(
+                disk=commit.disk,
+                path=path,
+                cause=RemovalCause.EMPTIED,
+                snapshots=commit.snapshots,
+            )
+
+
+def rewrites(
+    world: World, moved: dict[ImagePath, ImagePath], going: frozenset[SnapshotName]
+) -> Iterator[RedefineSnapshot]:
+    """Managed records that stay and name merged images are pointed at where the content is."""
+    for record in world.domain.records:
+        if record.name in going or not world.is_managed(record):
+            continue
+        changes = tuple(_changes(world, record, moved))
+        if changes:
+            yield RedefineSnapshot(snapshot=record.name, sources=changes)
+
+
+def _changes(
+    world: World, record: SnapshotRecord, moved: dict[ImagePath, ImagePath]
+) -> Iterator[SourceChange]:
+    def now_at(path: ImagePath | None) -> ImagePath | None:
+        new = world.now_at(path) if path else None
+        new = moved.get(new, new) if new else None
+        return new if new != path else None
+
+    for disk in record.disks:
+        source, overlay = now_at(disk.source), now_at(disk.overlay)
+        if source or overlay:
+            image_format = _format(world, disk.target, source) if source else None
+            yield SourceChange(
+                target=disk.target, source=source, source_format=image_format, overlay=overlay
+            )

@@ -1,0 +1,217 @@
+"""Planning to take a snapshot: which disks, quiesced or not, under which file names."""
+
+from dataclasses import dataclass
+
+from reconciler.model.action import CreateSnapshot, NewOverlay
+from reconciler.model.desired import DesiredDomain, DesiredSnapshot, Power, Quiesce
+from reconciler.model.domain import AgentState, Disk, PowerState
+from reconciler.model.ledger import Consistency, EntryState
+from reconciler.model.names import DiskTarget, ImagePath
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.planning import overlay_names, safety
+from reconciler.planning.world import World
+
+#: libvirt refuses to create beyond it (facts §3.6)
+HARD_LIMIT = 200
+#: libvirt 10.8 to 11.10 cannot start a domain with 26 images in a chain (facts §0.18)
+DEEP_CHAINS_FAIL = range(10_008_000, 11_011_000)
+DEEP_LIMIT = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiescing:
+    """Whether the guest is frozen for the snapshot, and what that makes of it."""
+
+    freeze: bool
+    may_degrade: bool
+    consistency: Consistency
+
+
+def creation(
+    world: World, wish: DesiredDomain, snapshot: DesiredSnapshot
+) -> CreateSnapshot | Refusal:
+    """The action that takes *snapshot* on *world*, or why it cannot be taken now."""
+    for refused in (
+        _record_taken(world, snapshot),
+        _order(world, snapshot),
+        _power(world, snapshot),
+    ):
+        if refused is not None:
+            return refused
+    quiescing = _quiescing(world, snapshot)
+    if isinstance(quiescing, Refusal):
+        return quiescing
+    chosen = _chosen(world, snapshot)
+    if isinstance(chosen, Refusal):
+        return chosen
+    disks, skipped = chosen
+    overlays: list[NewOverlay] = []
+    for disk in disks:
+        new = _new_overlay(world, wish, snapshot, disk, overlays)
+        if isinstance(new, Refusal):
+            return new
+        overlays.append(new)
+    current = world.domain.current
+    return CreateSnapshot(
+        snapshot=snapshot.name,
+        description=snapshot.description or "",
+        overlays=tuple(overlays),
+        skipped=skipped,
+        parent=current.name if current else None,
+        quiesce=quiescing.freeze,
+        may_degrade=quiescing.may_degrade,
+        consistency=quiescing.consistency,
+        manifest=wish.origin.manifest,
+    )
+
+
+def _refuse(snapshot: DesiredSnapshot, code: RefusalCode, **facts: object) -> Refusal:
+    return refusal(code, snapshot=snapshot.name, **facts)
+
+
+def _record_taken(world: World, snapshot: DesiredSnapshot) -> Refusal | None:
+    if world.domain.record(snapshot.name) is None:
+        return None
+    return _refuse(snapshot, RefusalCode.NAME_TAKEN, domain=world.domain.name, name=snapshot.name)
+
+
+def _order(world: World, snapshot: DesiredSnapshot) -> Refusal | None:
+    """Explicit ``after``: that snapshot is there, whole, and in the present branch."""
+    if snapshot.after is None:
+        return None
+    record = world.domain.record(snapshot.after)
+    entry = world.agreeing_entry(record) if record else None
+    taken = entry is not None and entry.state is EntryState.TAKEN
+    if record is None or not taken:
+        cause = "it is not there"
+    elif not any(
+        world.now_at(disk.source) in world.in_own_chain
+        for disk in record.external_disks
+        if disk.source
+    ):
+        cause = "it is not in the present branch"
+    else:
+        return None
+    return _refuse(snapshot, RefusalCode.ORDER_NOT_MET, after=snapshot.after, cause=cause)
+
+
+def _power(world: World, snapshot: DesiredSnapshot) -> Refusal | None:
+    power = world.domain.power
+    if world.domain.persistent is None:
+        return _refuse(
+            snapshot, RefusalCode.NOT_SUPPORTED_YET, cause="a snapshot of a transient domain"
+        )
+    if snapshot.power is Power.RUNNING and power is not PowerState.RUNNING:
+        return _refuse(snapshot, RefusalCode.POWER_STATE, state=power, domain=world.domain.name)
+    return None
+
+
+def _quiescing(world: World, snapshot: DesiredSnapshot) -> Quiescing | Refusal:
+    domain = world.domain
+    if not domain.is_active:
+        return Quiescing(freeze=False, may_degrade=False, consistency=Consistency.OFFLINE)
+    crash = Quiescing(freeze=False, may_degrade=False, consistency=Consistency.CRASH)
+    if snapshot.quiesce is Quiesce.NEVER:
+        return crash
+    can = domain.power is PowerState.RUNNING and domain.agent is AgentState.CONNECTED
+    if can:
+        preferred = snapshot.quiesce is Quiesce.PREFERRED
+        return Quiescing(freeze=True, may_degrade=preferred, consistency=Consistency.QUIESCED)
+    if snapshot.quiesce is Quiesce.PREFERRED:
+        return crash
+    if domain.power is not PowerState.RUNNING:
+        return _refuse(snapshot, RefusalCode.POWER_STATE, state=domain.power, domain=domain.name)
+    return _refuse(
+        snapshot, RefusalCode.AGENT_NOT_CONNECTED, state=domain.agent, domain=domain.name
+    )
+
+
+# --- disks
+
+
+def _chosen(
+    world: World, snapshot: DesiredSnapshot
+) -> tuple[tuple[Disk, ...], tuple[DiskTarget, ...]] | Refusal:
+    """The disks to capture, and the writable ones left out."""
+    absent = sorted(t for t in snapshot.take if world.disk(t) is None)
+    if absent:
+        return _refuse(snapshot, RefusalCode.DISK_NOT_SUPPORTED, disk=absent[0], cause="absent")
+    disks, skipped = [], []
+    for disk in world.domain.disks:
+        explicit = disk.target in snapshot.take
+        wanted = explicit or (
+            disk.is_writable and not disk.is_excluded and disk.target not in snapshot.skip
+        )
+        if not wanted:
+            if disk.is_writable:
+                skipped.append(disk.target)
+            continue
+        cause = _why_not_captured(world, disk)
+        if cause is not None:
+            return _refuse(snapshot, RefusalCode.DISK_NOT_SUPPORTED, disk=disk.target, cause=cause)
+        disks.append(disk)
+    if not disks:
+        return _refuse(snapshot, RefusalCode.DISK_NOT_SUPPORTED, disk="", cause="no disk is left")
+    return tuple(disks), tuple(skipped)
+
+
+def _why_not_captured(world: World, disk: Disk) -> str | None:
+    if disk.device != "disk":
+        return f"a {disk.device}"
+    if disk.is_readonly:
+        return "read-only"
+    if disk.is_shareable:
+        return "shareable"
+    if disk.is_transient:
+        return "transient"
+    unsupported = safety.unsupported_kind(disk.kind)
+    if unsupported is not None:
+        return unsupported
+    image = world.image(disk.source) if disk.source else None
+    if disk.is_encrypted or (image and image.is_encrypted):
+        return "encrypted"
+    if image and image.has_data_file:
+        return "a qcow2 image with an external data file"
+    if disk.format not in ("qcow2", "raw"):
+        return f"in format {disk.format}"
+    if disk.chain is None:
+        return "on a chain that cannot be read whole"
+    return None
+
+
+def _new_overlay(
+    world: World,
+    wish: DesiredDomain,
+    snapshot: DesiredSnapshot,
+    disk: Disk,
+    earlier: list[NewOverlay],
+) -> NewOverlay | Refusal:
+    assert disk.chain is not None
+    assert disk.source is not None
+    refused = _depth(world, wish, snapshot, disk)
+    if refused is not None:
+        return refused
+    taken = frozenset(new.overlay for new in earlier)
+    path = overlay_names.overlay_path(world, disk, snapshot.name, snapshot.overlay, taken)
+    if isinstance(path, Refusal):
+        return Refusal(code=path.code, snapshot=snapshot.name, facts=path.facts)
+    return NewOverlay(
+        target=disk.target,
+        frozen=disk.source,
+        frozen_format=disk.format,
+        overlay=ImagePath(path),
+    )
+
+
+def _depth(
+    world: World, wish: DesiredDomain, snapshot: DesiredSnapshot, disk: Disk
+) -> Refusal | None:
+    assert disk.chain is not None
+    deep = world.host.libvirt_version in DEEP_CHAINS_FAIL
+    of_libvirt = (DEEP_LIMIT if deep else HARD_LIMIT) - 1
+    declared = of_libvirt if wish.max_depth is None else wish.max_depth
+    limit = min(of_libvirt, declared)
+    depth = disk.chain.depth + 1
+    if depth <= limit:
+        return None
+    return _refuse(snapshot, RefusalCode.CHAIN_TOO_DEEP, disk=disk.target, depth=depth, limit=limit)

@@ -1,0 +1,254 @@
+"""Desired against observed: every difference of one domain, in a fixed order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reconciler.model.chain import Presence
+from reconciler.model.desired import Desired, DesiredDomain, DesiredSnapshot
+from reconciler.model.domain import DiskKind
+from reconciler.model.drift import (
+    CaptureDiffers,
+    ChainBroken,
+    DefinitionsDisagree,
+    DescriptionDiffers,
+    Difference,
+    Drift,
+    FreezeUnended,
+    JobUnfinished,
+    LedgerFault,
+    LedgerStale,
+    ManifestGone,
+    SnapshotLost,
+    SnapshotMissing,
+    SnapshotUndeclared,
+    SnapshotUnmanaged,
+    Undeclared,
+)
+from reconciler.model.ledger import EntryState, LedgerEntry, LedgerProblem
+from reconciler.model.names import ImagePath
+from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
+from reconciler.planning import jobs, storage
+from reconciler.planning.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What the source says of one domain; *domain* is None when it says nothing.
+
+    *is_complete*: the whole source was read, so that saying nothing means *gone*.
+    """
+
+    source: str
+    is_complete: bool
+    domain: DesiredDomain | None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The declared snapshots."""
+        return frozenset(s.name for s in self.domain.snapshots) if self.domain else frozenset()
+
+
+def declared(desired: Desired, domain: DesiredDomain | None) -> Declared:
+    """The part of *desired* that concerns one domain."""
+    return Declared(source=desired.source, is_complete=desired.is_complete, domain=domain)
+
+
+def compare(wish: Declared, world: World) -> Drift:
+    """All that differs: 1. the ledger, 2. jobs and chains, 3. declared snapshots in their order,
+    4. the others, parents first, 5. images."""
+    found: list[Difference] = [*_ledger(wish, world)]
+    if rebuild_only(world):
+        return Drift((*found, *_declared(wish, world)))
+    if world.ledger.is_freezing:
+        found.append(FreezeUnended())
+    found += _jobs(world)
+    found += _definitions(world)
+    found += _declared(wish, world)
+    found += _others(wish, world)
+    found += storage.dangling(world, wish.names)
+    found += storage.outdated(world)
+    found += storage.misplaced_current(world)
+    found += storage.unrecorded(world, wish.names)
+    found += storage.orphaned(world)
+    found += storage.too_deep(world, wish.domain.max_depth if wish.domain else None)
+    return Drift(tuple(found))
+
+
+# --- the ledger
+
+
+def rebuild_only(world: World) -> bool:
+    """The ledger is lost, rolled back or unreadable: nothing but rebuilding is thought of (design §3)."""
+    return _fault(world) is not None
+
+
+def _fault(world: World) -> LedgerFault | None:
+    domain = world.domain
+    if domain.ledger_problem is LedgerProblem.NEWER:
+        return LedgerFault.NEWER
+    if domain.ledger_problem is LedgerProblem.DAMAGED:
+        return LedgerFault.DAMAGED
+    if domain.ledger is None:
+        has_marks = any(record.uid for record in domain.records)
+        return LedgerFault.LOST if has_marks or domain.journal_serial else None
+    return LedgerFault.ROLLED_BACK if domain.ledger.serial < world.highest_serial else None
+
+
+def _ledger(wish: Declared, world: World) -> Iterator[Difference]:
+    fault = _fault(world)
+    if fault is not None:
+        yield LedgerStale(fault=fault)
+        return
+    for record in world.domain.records:
+        if needs_adopting(record, wish, world):
+            yield LedgerStale(fault=LedgerFault.UNCONFIRMED, snapshot=record.name)
+    for entry in world.ledger.entries:
+        if is_leftover(entry, wish, world):
+            yield LedgerStale(fault=LedgerFault.LEFTOVER, snapshot=entry.name)
+
+
+def needs_adopting(record: SnapshotRecord, wish: Declared, world: World) -> bool:
+    """*record* bears our mark and the ledger does not (yet) say that it was taken."""
+    if record.uid is None:
+        return False
+    entry = world.agreeing_entry(record)
+    if entry is None:
+        return world.ledger.entry(record.name) is None and record.name in wish.names
+    return entry.state in (EntryState.CREATING, EntryState.LOST)
+
+
+def is_leftover(entry: LedgerEntry, wish: Declared, world: World) -> bool:
+    """*entry* speaks of nothing that is there, and nobody waits for it."""
+    if world.agreeing_record(entry) is not None:
+        return False
+    if entry.state is EntryState.DELETING:
+        return True
+    if entry.state is EntryState.CREATING:
+        made = {image.path for image in world.ledger.images if image.snapshot == entry.name}
+        return not made & world.in_own_chain
+    return wish.domain is not None and entry.name not in wish.names
+
+
+# --- jobs and definitions
+
+
+def _jobs(world: World) -> Iterator[Difference]:
+    for job in world.domain.jobs:
+        ours = jobs.commit_of(world, job) is not None
+        yield JobUnfinished(disk=job.disk, job=job.kind, is_ours=ours)
+
+
+def _definitions(world: World) -> Iterator[Difference]:
+    domain = world.domain
+    for disk in domain.live or ():
+        stored = next((d for d in domain.persistent or () if d.target == disk.target), None)
+        if stored is not None and stored.source != disk.source:
+            yield DefinitionsDisagree(disk=disk.target, live=disk.source, persistent=stored.source)
+    for disk in domain.disks:
+        if disk.kind is not DiskKind.FILE or not disk.is_writable or disk.source is None:
+            continue
+        if disk.chain is None:
+            image, cause = _break(world, disk.source)
+            yield ChainBroken(disk=disk.target, image=image, cause=cause)
+        elif not domain.is_active and disk.stated and disk.stated != disk.chain:
+            yield ChainBroken(
+                disk=disk.target,
+                image=disk.source,
+                cause="the definition states another chain than the files",
+            )
+
+
+def _break(world: World, top: ImagePath) -> tuple[ImagePath, str]:
+    for path in world.walk(top):
+        image = world.image(path)
+        if image.presence is Presence.MISSING:
+            return path, "missing"
+        if image.presence is Presence.UNKNOWN:
+            return path, "unreadable"
+        if image.backing is not None and image.backing_format is None:
+            return path, "no backing format"
+    return top, "unreadable"
+
+
+# --- snapshots
+
+
+def _declared(wish: Declared, world: World) -> Iterator[Difference]:
+    snapshots = wish.domain.snapshots if wish.domain else ()
+    for position, snapshot in enumerate(snapshots):
+        record = world.domain.record(snapshot.name)
+        entry = world.ledger.entry(snapshot.name)
+        later = snapshots[position + 1 :]
+        above = any(
+            (r := world.domain.record(s.name)) is not None and world.is_managed(r) for s in later
+        )
+        missing = SnapshotMissing(snapshot=snapshot.name, is_above_taken=above)
+        if entry is None:
+            if record is None:
+                lost = rebuild_only(world)
+                yield SnapshotLost(snapshot=snapshot.name) if lost else missing
+            elif record.uid is None:
+                yield SnapshotUnmanaged(snapshot=snapshot.name, is_declared=True)
+        elif world.agreeing_record(entry) is None:
+            begun = entry.state in (EntryState.CREATING, EntryState.DELETING)
+            yield missing if begun else SnapshotLost(snapshot=snapshot.name)
+        elif record is not None and entry.state is EntryState.TAKEN:
+            yield from _differs(snapshot, record, world)
+
+
+def _differs(
+    snapshot: DesiredSnapshot, record: SnapshotRecord, world: World
+) -> Iterator[Difference]:
+    if snapshot.description is not None and snapshot.description != record.description:
+        yield DescriptionDiffers(
+            snapshot=record.name, desired=snapshot.description, observed=record.description
+        )
+    if any(disk.capture is DiskCapture.INTERNAL for disk in record.disks):
+        yield CaptureDiffers(
+            snapshot=record.name, field="type", desired="external", observed="internal"
+        )
+        return
+    if record.memory is not MemoryCapture.NONE:
+        yield CaptureDiffers(snapshot=record.name, field="memory", desired="false", observed="true")
+    for disk in record.disks:
+        taken = disk.capture is DiskCapture.EXTERNAL
+        if disk.target in snapshot.skip:
+            wanted = False
+        elif disk.target in snapshot.take:
+            wanted = True
+        else:
+            now = world.disk(disk.target)
+            wanted = taken or (disk.is_writable and not (now is not None and now.is_excluded))
+        if wanted != taken:
+            words = {True: "external", False: "skip"}
+            yield CaptureDiffers(
+                snapshot=record.name,
+                field=f"disks.{disk.target}",
+                desired=words[wanted],
+                observed=words[taken],
+            )
+
+
+def _others(wish: Declared, world: World) -> Iterator[Difference]:
+    gone = []
+    for record in world.domain.records:
+        entry = world.agreeing_entry(record)
+        if entry is None:
+            reported = wish.domain is None or wish.domain.report_unmanaged
+            if reported and record.name not in wish.names:
+                yield SnapshotUnmanaged(snapshot=record.name)
+        elif entry.state is EntryState.DELETING:
+            yield SnapshotUndeclared(snapshot=record.name, why=Undeclared.DELETING)
+        elif record.name in wish.names:
+            continue
+        elif wish.domain is not None:
+            other = entry.source if entry.source not in (None, wish.source) else None
+            yield SnapshotUndeclared(
+                snapshot=record.name, why=Undeclared.NOT_IN_MANIFEST, other_source=other
+            )
+        elif wish.is_complete and entry.source == wish.source:
+            gone.append(record.name)
+            yield SnapshotUndeclared(snapshot=record.name, why=Undeclared.MANIFEST_GONE)
+    if gone:
+        manifests = [entry.manifest for entry in world.ledger.entries if entry.name in gone]
+        yield ManifestGone(manifest=manifests[0], snapshots=tuple(gone))

@@ -1,0 +1,81 @@
+"""What a plan stands on, as a hash: if it changes, the plan is stale."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pydantic_core import to_json
+
+from reconciler.model.chain import Image
+from reconciler.model.domain import BlockJob, ObservedDomain
+from reconciler.model.ledger import Ledger
+from reconciler.model.names import ImagePath
+from reconciler.model.plan import Step
+from reconciler.model.snapshot import SnapshotRecord
+from reconciler.planning.world import World
+
+
+def of(world: World) -> str:
+    """Everything that decides about this domain; not sizes, progress, serials, the fence."""
+    domain = world.domain
+    still = replace(
+        domain,
+        jobs=tuple(BlockJob(disk=job.disk, kind=job.kind) for job in domain.jobs),
+        ledger=_still(domain.ledger),
+        journal_serial=0,
+        power_detail="",
+        records=tuple(replace(record, ledger_serial=0) for record in domain.records),
+    )
+    foreign = [world.foreign[path] for path in sorted(world.foreign)]
+    return digest([still, _images(world.images), foreign, world.host.libvirt_version])
+
+
+def of_steps(fingerprint: str, steps: tuple[Step, ...]) -> str:
+    """The plan id of a domain: its steps and what they stand on."""
+    return digest([fingerprint, [(step.action.name, step.action) for step in steps]])
+
+
+def digest(value: object) -> str:
+    """``sha256:…`` of the JSON form of *value*."""
+    return "sha256:" + hashlib.sha256(to_json(value)).hexdigest()
+
+
+def _still(ledger: Ledger | None) -> Ledger | None:
+    return replace(ledger, serial=0, fence=None) if ledger else None
+
+
+def _images(images: Mapping[ImagePath, Image]) -> list[Image]:
+    return [replace(images[path], allocated=None) for path in sorted(images)]
+
+
+def shape(world: World) -> dict[str, object]:
+    """What a step's outcome is compared by: names, paths and links, no sizes, uids or times."""
+    domain = world.domain
+    return {
+        "live": _disks(domain, is_live=True),
+        "persistent": _disks(domain, is_live=False),
+        "jobs": [(job.disk, job.kind.value) for job in domain.jobs],
+        "records": sorted(_record(record) for record in domain.records),
+        "entries": sorted((e.name, e.state.value) for e in world.ledger.entries),
+        "images of ours": sorted(world.ledger.image_paths),
+        "commits": sorted((c.base, c.merged, c.state.value) for c in world.ledger.commits),
+        "backing": sorted(
+            (image.path, image.backing)
+            for image in world.images.values()
+            if image.is_examined and image.backing is not None
+        ),
+    }
+
+
+def _disks(domain: ObservedDomain, *, is_live: bool) -> list[tuple[object, ...]] | None:
+    disks = domain.live if is_live else domain.persistent
+    if disks is None:
+        return None
+    return sorted(
+        (disk.target, disk.source, disk.chain.images if disk.chain else None) for disk in disks
+    )
+
+
+def _record(record: SnapshotRecord) -> tuple[object, ...]:
+    disks = sorted((d.target, d.capture.value, d.source, d.overlay) for d in record.disks)
+    return (record.name, record.parent or "", record.is_current, record.description, tuple(disks))

@@ -1,0 +1,120 @@
+"""Who names which image, over a whole host; built once, asked for every domain."""
+
+import enum
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.model.chain import Image
+from reconciler.model.domain import Disk, ObservedDomain, ObservedHost
+from reconciler.model.names import DomainName, DomainUuid, ImagePath, SnapshotName
+
+
+class Role(enum.StrEnum):
+    """How an image is named."""
+
+    #: a definition has it as a disk: the guest writes to it (or will)
+    ACTIVE = "active"
+    #: a definition spells it out in ``<backingStore>``
+    STATED = "stated"
+    #: a snapshot's frozen layer
+    FROZEN = "frozen"
+    #: a record says it without depending on its content
+    MENTIONED = "mentioned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """One place that names an image directly."""
+
+    path: ImagePath
+    role: Role
+    domain: DomainName
+    uuid: DomainUuid
+    snapshot: SnapshotName | None = None
+    #: the guest can write through this definition
+    is_writable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostIndex:
+    """The images of a host with who stands on them and who names them."""
+
+    host: ObservedHost
+    images: Mapping[ImagePath, Image]
+    children: Mapping[ImagePath, tuple[ImagePath, ...]]
+    namings: Mapping[ImagePath, tuple[Naming, ...]]
+
+
+def index_of(host: ObservedHost) -> HostIndex:
+    """Look at every domain and image of *host* once."""
+    images = {image.path: image for image in host.images}
+    named: dict[ImagePath, list[Naming]] = defaultdict(list)
+    for domain in host.domains:
+        for naming in namings_of(domain):
+            named[naming.path].append(naming)
+    return HostIndex(
+        host=host,
+        images=images,
+        children=children_of(images, host.domains),
+        namings={path: tuple(namings) for path, namings in named.items()},
+    )
+
+
+def children_of(
+    images: Mapping[ImagePath, Image], domains: tuple[ObservedDomain, ...]
+) -> dict[ImagePath, tuple[ImagePath, ...]]:
+    """For each image those that stand on it: by header, and by live chains where no header was read."""
+    found: dict[ImagePath, set[ImagePath]] = defaultdict(set)
+    for image in images.values():
+        if image.backing is not None:
+            found[image.backing].add(image.path)
+    for domain in domains:
+        for disks in domain.definitions:
+            for disk in disks:
+                if disk.chain is not None:
+                    for below, above in zip(disk.chain.images, disk.chain.images[1:], strict=False):
+                        if above not in images or not images[above].is_examined:
+                            found[below].add(above)
+    return {path: tuple(sorted(above)) for path, above in found.items()}
+
+
+def namings_of(domain: ObservedDomain) -> list[Naming]:
+    """Every place of *domain* that names an image, definitions first."""
+    found = []
+    for disks in domain.definitions:
+        for disk in disks:
+            found += _of_disk(domain, disk)
+    for record in domain.records:
+        for path in sorted(record.mentions):
+            frozen = any(disk.source == path for disk in record.external_disks)
+            role = Role.FROZEN if frozen else Role.MENTIONED
+            found.append(
+                Naming(
+                    path=path,
+                    role=role,
+                    domain=domain.name,
+                    uuid=domain.uuid,
+                    snapshot=record.name,
+                )
+            )
+    return found
+
+
+def _of_disk(domain: ObservedDomain, disk: Disk) -> list[Naming]:
+    if disk.source is None:
+        return []
+    writable = disk.is_writable
+    found = [
+        Naming(
+            path=disk.source,
+            role=Role.ACTIVE,
+            domain=domain.name,
+            uuid=domain.uuid,
+            is_writable=writable,
+        )
+    ]
+    for chain in (disk.chain, disk.stated):
+        for path in chain.images[:-1] if chain else ():
+            found.append(Naming(path=path, role=Role.STATED, domain=domain.name, uuid=domain.uuid))
+    return found

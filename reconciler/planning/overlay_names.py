@@ -1,0 +1,74 @@
+"""Paths of overlays: the template of the manifest, rendered and made free of collisions."""
+
+from functools import lru_cache
+
+from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from reconciler.model.domain import Disk
+from reconciler.model.names import ImagePath, base_name, file_name_part, folder_of
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.planning.world import World
+
+#: a directory entry of most file systems, less room for ``.2``
+MAX_FILE_NAME = 240
+
+
+@lru_cache(maxsize=64)
+def _compiled(template: str) -> Template:
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    return environment.from_string(template)
+
+
+def overlay_path(
+    world: World, disk: Disk, snapshot: str, template: str, taken: frozenset[ImagePath]
+) -> ImagePath | Refusal:
+    """The first free path for the overlay of *disk*, inside a folder that is allowed."""
+    assert disk.source is not None
+    own_folder = folder_of(disk.source)
+    try:
+        text = _compiled(template).render(
+            image={"folder": own_folder, "name": base_name(disk.source)},
+            domain={"name": file_name_part(world.domain.name), "uuid": world.domain.uuid},
+            disk={"target": disk.target},
+            snapshot={"name": file_name_part(snapshot)},
+            host={"name": world.host.name},
+        )
+    except TemplateError as error:
+        return refusal(RefusalCode.OUTSIDE_FOLDERS, path=template, cause=str(error))
+    path = ImagePath(text)
+    allowed = {own_folder, *(folder.rstrip("/") or "/" for folder in world.declared_folders)}
+    name = base_name(path)
+    plain = path.startswith("/") and name not in ("", ".", "..") and not _has_control(text)
+    if not plain or folder_of(path) not in allowed or len(name.encode()) > MAX_FILE_NAME:
+        return refusal(
+            RefusalCode.OUTSIDE_FOLDERS,
+            path=text,
+            disk=disk.target,
+            folder=", ".join(sorted(allowed)),
+        )
+    return first_free(path, taken | frozenset(world.images) | _named(world))
+
+
+def _has_control(text: str) -> bool:
+    return any(ord(c) < 32 or ord(c) == 127 for c in text)
+
+
+def _named(world: World) -> frozenset[ImagePath]:
+    return frozenset(naming.path for naming in world.namings) | frozenset(world.foreign)
+
+
+def first_free(path: ImagePath, taken: frozenset[ImagePath]) -> ImagePath:
+    """*path*, or with ``.2``, ``.3`` … before its suffix."""
+    if path not in taken:
+        return path
+    folder, name = folder_of(path), base_name(path)
+    stem, dot, suffix = name.rpartition(".")
+    if not dot or not stem:
+        stem, dot, suffix = name, "", ""
+    number = 2
+    while True:
+        candidate = ImagePath(f"{folder.rstrip('/')}/{stem}.{number}{dot}{suffix}")
+        if candidate not in taken:
+            return candidate
+        number += 1

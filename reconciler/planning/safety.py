@@ -1,0 +1,268 @@
+"""Law 1: what may be merged and what may be removed, proven anew each time it is asked."""
+
+from collections.abc import Iterator
+
+from reconciler.model.action import CommitMethod, CommitOverlays, FinishJob, RemoveImage
+from reconciler.model.chain import Image, Presence
+from reconciler.model.domain import DiskKind, PowerState
+from reconciler.model.drift import ChainBroken, DefinitionsDisagree, Difference, OverlayUnrecorded
+from reconciler.model.ledger import LedgerProblem
+from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.planning import jobs
+from reconciler.planning.world import World
+
+
+def why_not_commit(
+    world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
+) -> Refusal | None:
+    """Why *action* would change what somebody else reads, or cannot be proven not to.
+
+    *going* are the snapshots that may lose their frozen layer here.
+    """
+    for check in (_unreadable, _unfit, _other_readers, _kept_records, _shared, _space):
+        found = check(world, action, going)
+        if found is not None:
+            return found
+    return None
+
+
+def _unreadable(
+    world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
+) -> Refusal | None:
+    for path in (action.base, *action.merged):
+        image = world.image(path)
+        if image.presence is Presence.MISSING:
+            return refusal(RefusalCode.STORAGE_ABSENT, image=path, disk=action.disk)
+        if not image.is_examined or not world.is_listed(path):
+            return refusal(
+                RefusalCode.NEEDS_LOCAL_ACCESS, image=path, disk=action.disk, folder=folder_of(path)
+            )
+    return None
+
+
+def _unfit(
+    world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
+) -> Refusal | None:
+    for path in (action.base, *action.merged):
+        image = world.image(path)
+        if image.internal_snapshots:
+            return refusal(
+                RefusalCode.INTERNAL_SNAPSHOTS,
+                image=path,
+                disk=action.disk,
+                number=image.internal_snapshots,
+            )
+        if image.has_data_file or image.is_encrypted:
+            cause = "external data file" if image.has_data_file else "encryption"
+            return refusal(
+                RefusalCode.DISK_NOT_SUPPORTED, image=path, disk=action.disk, cause=cause
+            )
+    return None
+
+
+def _other_readers(
+    world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
+) -> Refusal | None:
+    """Other domains, and files that stand on an image whose content changes."""
+    changed = (action.base, *action.merged[:-1])
+    follows = dict(zip(changed, action.merged, strict=True))
+    for path in (*changed, action.top):
+        foreign = {naming.domain for naming in world.foreign.get(path, ())}
+        if foreign:
+            return _reader(action, path, "domain", sorted(foreign))
+    for path in changed:
+        aside = [
+            child
+            for child in world.children.get(path, ())
+            if child != follows[path] and child not in world.emptied
+        ]
+        for child in aside:
+            domains = world.readers_elsewhere(child)
+            if domains:
+                return _reader(action, path, "domain", list(domains))
+            return _reader(action, path, "file", [child])
+    for child in world.children.get(action.top, ()):
+        own = child in world.in_own_chain or child in world.ledger.image_paths
+        domains = world.readers_elsewhere(child)
+        if domains:
+            return _reader(action, action.top, "domain", list(domains))
+        if not own and child not in world.emptied:
+            return _reader(action, action.top, "file", [child])
+    return None
+
+
+def _reader(
+    action: CommitOverlays | FinishJob, path: ImagePath, kind: str, readers: list[str]
+) -> Refusal:
+    return refusal(
+        RefusalCode.UNMANAGED_READER,
+        image=path,
+        disk=action.disk,
+        kind=kind,
+        readers=", ".join(readers),
+    )
+
+
+def _kept_records(
+    world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
+) -> Refusal | None:
+    """Records of this domain: unmanaged ones must not be touched, kept ones not change."""
+    images = {action.base, *action.merged}
+    for record in world.domain.records:
+        if record.name in going:
+            continue
+        managed = world.is_managed(record)
+        for disk in record.external_disks:
+            frozen = world.now_at(disk.source) if disk.source else None
+            chain = world.walk(frozen) if frozen else ()
+            if not managed and images & set(chain):
+                return _reader(action, action.base, "snapshot", [record.name])
+            if frozen == action.base or (images & set(chain) and action.top not in chain):
+                return refusal(
+                    RefusalCode.SNAPSHOT_HAS_BRANCHES, disk=action.disk, snapshots=record.name
+                )
+        if not managed and record.mentions & set(action.merged):
+            return _reader(action, action.top, "snapshot", [record.name])
+    for active in world.domain.disks:
+        # the guest writes to an image between: merging over it would lose that
+        if active.source in (action.base, *action.merged[:-1]):
+            return _reader(action, active.source, "domain", [world.domain.name])
+    return None
+
+
+def _shared(
+    world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
+) -> Refusal | None:
+    if action.method is not CommitMethod.OFFLINE:
+        return None
+    return shared_storage(world, action.base)
+
+
+def shared_storage(world: World, path: ImagePath) -> Refusal | None:
+    """Another host may have *path* open, and no Host says that none has."""
+    folder = folder_of(path)
+    for observed in world.host.folders:
+        if observed.path == folder and observed.is_shared and folder not in world.declared_folders:
+            return refusal(RefusalCode.SHARED_STORAGE, image=path, folder=folder)
+    return None
+
+
+def _space(
+    world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
+) -> Refusal | None:
+    need = copied_bytes(world, action)
+    folder = folder_of(action.base)
+    free = next((f.free for f in world.host.folders if f.path == folder), None)
+    if free is not None and need > free:
+        return refusal(RefusalCode.NO_SPACE, disk=action.disk, folder=folder, need=need, free=free)
+    return None
+
+
+def copied_bytes(world: World, action: CommitOverlays | FinishJob) -> int:
+    """At most so many bytes go into the base; it never grows beyond its virtual size."""
+    held = sum(world.image(path).allocated or 0 for path in action.merged)
+    sizes = [world.image(path).virtual_size or 0 for path in (action.base, *action.merged)]
+    return min(held, max(sizes)) if any(sizes) else held
+
+
+def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:
+    """Who still reads or names the image, or why that cannot be known."""
+    path = action.path
+    image = world.image(path)
+    known = path in world.ledger.image_paths or path in world.emptied
+    if not known:
+        return refusal(RefusalCode.UNMANAGED_READER, image=path, kind="file", readers=path)
+    if not image.is_examined or not world.is_listed(path):
+        return refusal(RefusalCode.NEEDS_LOCAL_ACCESS, image=path, folder=folder_of(path))
+    domains = world.readers_elsewhere(path)
+    if domains:
+        return _still_read(path, "domain", ", ".join(domains))
+    if path in world.in_own_chain:
+        return _still_read(path, "domain", world.domain.name)
+    for record in world.domain.records:
+        reached = {
+            image for d in record.external_disks if d.source for image in world.walk(d.source)
+        }
+        if path in record.mentions or path in reached:
+            return _still_read(path, "snapshot", record.name)
+    standing = [c for c in world.children.get(path, ()) if c not in world.emptied]
+    if standing:
+        return _still_read(path, "file", ", ".join(base_name(child) for child in standing))
+    if any(job.destination == path for job in world.domain.jobs):
+        return _still_read(path, "block job", world.domain.name)
+    return shared_storage(world, path)
+
+
+def _still_read(path: ImagePath, kind: str, readers: str) -> Refusal:
+    return refusal(RefusalCode.UNMANAGED_READER, image=path, kind=kind, readers=readers)
+
+
+# --- the domain as a whole
+
+
+def blockers(world: World, differences: tuple[Difference, ...]) -> Iterator[Refusal]:
+    """Why nothing at all may be changed on the domain now."""
+    domain = world.domain
+    if domain.ledger_problem in (LedgerProblem.NEWER, LedgerProblem.DAMAGED):
+        yield refusal(RefusalCode.LEDGER_UNREADABLE, cause=domain.ledger_problem)
+    if domain.has_managed_save:
+        yield refusal(RefusalCode.MANAGED_SAVE, domain=domain.name)
+    if domain.domain_job is not None:
+        yield refusal(RefusalCode.DOMAIN_BUSY, job=domain.domain_job, domain=domain.name)
+    if domain.power is PowerState.OTHER or domain.is_paused_on_error:
+        yield refusal(
+            RefusalCode.POWER_STATE, state=domain.power_detail or domain.power, domain=domain.name
+        )
+    for job in domain.jobs:
+        if jobs.commit_of(world, job) is None:
+            yield refusal(RefusalCode.BLOCK_JOB_RUNNING, disk=job.disk, job=job.kind)
+    for difference in differences:
+        match difference:
+            case DefinitionsDisagree():
+                yield refusal(
+                    RefusalCode.DEFINITIONS_DISAGREE,
+                    disk=difference.disk,
+                    live=difference.live,
+                    persistent=difference.persistent,
+                )
+            case ChainBroken():
+                yield _broken(world, difference)
+            case OverlayUnrecorded(is_ours=False):
+                yield refusal(
+                    RefusalCode.FOREIGN_OVERLAY, disk=difference.disk, image=difference.image
+                )
+            case _:
+                pass
+
+
+def _broken(world: World, difference: ChainBroken) -> Refusal:
+    image: Image = world.image(difference.image)
+    if image.presence is Presence.MISSING:
+        code = RefusalCode.STORAGE_ABSENT
+    elif image.presence is Presence.UNKNOWN:
+        code = RefusalCode.NEEDS_LOCAL_ACCESS
+    else:
+        code = RefusalCode.CHAIN_BROKEN
+    return refusal(
+        code,
+        disk=difference.disk,
+        image=difference.image,
+        cause=difference.cause,
+        folder=folder_of(difference.image),
+    )
+
+
+def unsupported_kind(kind: DiskKind) -> str | None:
+    """Why a disk of that kind cannot be captured by this version."""
+    match kind:
+        case DiskKind.FILE:
+            return None
+        case DiskKind.BLOCK:
+            return "a block device"
+        case DiskKind.NETWORK:
+            return "a network disk"
+        case DiskKind.EMPTY:
+            return "empty"
+        case DiskKind.OTHER:
+            return "of a kind that cannot be captured"

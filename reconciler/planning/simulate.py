@@ -1,0 +1,221 @@
+"""The world as it will be after a step; held against the real one after each."""
+
+from dataclasses import replace
+from typing import assert_never
+
+from reconciler.model.action import (
+    AbortJob,
+    Action,
+    AdoptSnapshot,
+    CommitMethod,
+    CommitOverlays,
+    CreateSnapshot,
+    FinishJob,
+    ForgetSnapshot,
+    RedefineSnapshot,
+    RemoveImage,
+    SourceChange,
+    ThawGuest,
+)
+from reconciler.model.chain import BackingChain, Image
+from reconciler.model.domain import Disk, ObservedDomain
+from reconciler.model.names import DiskTarget, ImagePath
+from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
+from reconciler.planning import bookkeeping
+from reconciler.planning.world import World, walk
+
+#: stands for the uid that the executor will make up
+UID = "uid of a snapshot not taken yet"
+
+
+def after(world: World, action: Action) -> World:
+    """*world* once *action* is done, ledger included."""
+    before = bookkeeping.intended(world.ledger, action, bookkeeping.Provenance(uid=UID))
+    created = _next_moment(world)
+    ledger = bookkeeping.confirmed(before, action, created=created)
+    changed = _changed(world, action, created)
+    highest = world.highest_serial
+    domain = replace(changed.domain, ledger=bookkeeping.next_serial(ledger, highest))
+    return replace(changed, domain=domain)
+
+
+def _changed(world: World, action: Action, created: int) -> World:
+    match action:
+        case CreateSnapshot():
+            return _taken(world, action, created)
+        case CommitOverlays():
+            return _merged(world, action, action.rebased)
+        case FinishJob():
+            return _without_job(_merged(world, action, ()), action.disk)
+        case AbortJob():
+            return _without_job(world, action.disk)
+        case ForgetSnapshot():
+            return _with_domain(world, records=_forgotten(world, action))
+        case RedefineSnapshot():
+            return _with_domain(world, records=_redefined(world, action))
+        case RemoveImage():
+            images = {path: image for path, image in world.images.items() if path != action.path}
+            return replace(world, images=images)
+        case AdoptSnapshot() | ThawGuest():
+            return world
+        case _:
+            assert_never(action)
+
+
+def _with_domain(world: World, **changes: object) -> World:
+    return replace(world, domain=replace(world.domain, **changes))  # type: ignore[arg-type]
+
+
+def _next_moment(world: World) -> int:
+    moments = [record.created for record in world.domain.records]
+    return max([int(world.host.observed_at.timestamp()), *moments])
+
+
+def _without_job(world: World, disk: DiskTarget) -> World:
+    return _with_domain(world, jobs=tuple(job for job in world.domain.jobs if job.disk != disk))
+
+
+# --- create
+
+
+def _taken(world: World, action: CreateSnapshot, created: int) -> World:
+    overlays = {new.target: new for new in action.overlays}
+    images = dict(world.images)
+    for new in action.overlays:
+        below = images.get(new.frozen)
+        images[new.overlay] = Image(
+            path=new.overlay,
+            format="qcow2",
+            backing=new.frozen,
+            backing_format=new.frozen_format,
+            virtual_size=below.virtual_size if below else None,
+            allocated=0,
+        )
+
+    def grown(disk: Disk) -> Disk:
+        new = overlays.get(disk.target)
+        if new is None or disk.source != new.frozen:
+            return disk
+        chain = disk.chain.grown_by(new.overlay) if disk.chain else None
+        return replace(disk, source=new.overlay, format="qcow2", chain=chain, stated=None)
+
+    record = SnapshotRecord(
+        name=action.snapshot,
+        created=created,
+        state="disk-snapshot" if world.domain.is_active else "shutoff",
+        description=action.description,
+        parent=action.parent,
+        is_current=True,
+        disks=tuple(
+            SnapshotDisk(
+                target=disk.target,
+                capture=DiskCapture.EXTERNAL if disk.target in overlays else DiskCapture.SKIPPED,
+                source=disk.source,
+                source_format=disk.format,
+                overlay=overlays[disk.target].overlay if disk.target in overlays else None,
+                is_writable=disk.is_writable,
+            )
+            for disk in world.domain.disks
+        ),
+        uid=UID,
+        intent_images=tuple(new.overlay for new in action.overlays),
+    )
+    older = tuple(replace(r, is_current=False) for r in world.domain.records)
+    changed = _mapped_disks(world.domain, grown)
+    return replace(world, images=images, domain=replace(changed, records=(*older, record)))
+
+
+def _mapped_disks(domain: ObservedDomain, change: object) -> ObservedDomain:
+    assert callable(change)
+    return replace(
+        domain,
+        live=tuple(map(change, domain.live)) if domain.live is not None else None,
+        persistent=tuple(map(change, domain.persistent)) if domain.persistent is not None else None,
+    )
+
+
+# --- commit
+
+
+def _merged(
+    world: World, action: CommitOverlays | FinishJob, rebased: tuple[ImagePath, ...]
+) -> World:
+    """The images above the top stand on the base now; the merged files are still there."""
+    merged = frozenset(action.merged)
+    stands = {
+        disk.chain.above(action.top)
+        for disks in world.domain.definitions
+        for disk in disks
+        if disk.chain is not None and action.top in disk.chain
+    }
+    images = dict(world.images)
+    for path in sorted({*rebased, *(above for above in stands if above)}):
+        image = images.get(path)
+        if image is not None:
+            images[path] = replace(image, backing=action.base, backing_format=action.base_format)
+
+    def shrunk(disk: Disk) -> Disk:
+        if disk.chain is None or action.top not in disk.chain or action.base not in disk.chain:
+            return disk
+        if disk.source == action.top:
+            offline = action.method is CommitMethod.OFFLINE
+            return replace(
+                disk,
+                source=action.base,
+                format=action.base_format,
+                chain=disk.chain.without(merged),
+                stated=None if offline else disk.stated,
+            )
+        return replace(disk, chain=disk.chain.without(merged))
+
+    return replace(world, images=images, domain=_mapped_disks(world.domain, shrunk))
+
+
+# --- records
+
+
+def _forgotten(world: World, action: ForgetSnapshot) -> tuple[SnapshotRecord, ...]:
+    gone = world.domain.record(action.snapshot)
+    if gone is None or not action.has_record:
+        return world.domain.records
+
+    def adjusted(record: SnapshotRecord) -> SnapshotRecord:
+        if record.parent == gone.name:
+            record = replace(record, parent=gone.parent)
+        if gone.is_current and record.name == gone.parent:
+            record = replace(record, is_current=True)
+        return record
+
+    return tuple(adjusted(r) for r in world.domain.records if r.name != gone.name)
+
+
+def _redefined(world: World, action: RedefineSnapshot) -> tuple[SnapshotRecord, ...]:
+    changes = {change.target: change for change in action.sources}
+
+    def rewritten(record: SnapshotRecord) -> SnapshotRecord:
+        if record.name != action.snapshot:
+            return replace(record, is_current=False) if action.make_current else record
+        return replace(
+            record,
+            description=(record.description if action.description is None else action.description),
+            disks=tuple(_changed_disk(disk, changes.get(disk.target)) for disk in record.disks),
+            is_current=record.is_current or action.make_current,
+        )
+
+    return tuple(rewritten(record) for record in world.domain.records)
+
+
+def _changed_disk(disk: SnapshotDisk, change: SourceChange | None) -> SnapshotDisk:
+    if change is None:
+        return disk
+    return replace(
+        disk,
+        source=change.source or disk.source,
+        source_format=change.source_format or disk.source_format,
+        overlay=change.overlay or disk.overlay,
+    )
+
+
+def chain_of(world: World, top: ImagePath) -> BackingChain:
+    """The chain of *top* by headers, as a definition naming it would have it."""
+    return BackingChain(tuple(reversed(walk(world.images, top))))

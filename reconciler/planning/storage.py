@@ -1,0 +1,191 @@
+"""Where records, chains and files disagree."""
+
+from collections.abc import Iterator
+
+from reconciler.model.chain import Presence
+from reconciler.model.drift import (
+    ChainTooDeep,
+    CurrentMisplaced,
+    DanglingCause,
+    ImageOrphaned,
+    OverlayUnrecorded,
+    RecordDangling,
+    RecordOutdated,
+)
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
+from reconciler.model.snapshot import SnapshotDisk, SnapshotRecord
+from reconciler.planning.world import World
+
+
+def dangling(world: World, declared: frozenset[str]) -> Iterator[RecordDangling]:
+    """Records whose frozen layer is not what it was; those being deleted are expected to be so."""
+    for record in world.domain.records:
+        if record.name in world.deleting:
+            continue
+        for disk in record.external_disks:
+            fault = _fault(world, disk)
+            if fault is not None:
+                image, cause = fault
+                yield RecordDangling(
+                    snapshot=record.name,
+                    disk=disk.target,
+                    image=image,
+                    cause=cause,
+                    is_managed=world.is_managed(record),
+                    is_declared=record.name in declared,
+                )
+                break
+
+
+def _fault(world: World, disk: SnapshotDisk) -> tuple[ImagePath, DanglingCause] | None:
+    if disk.source is None:
+        return None
+    frozen = world.now_at(disk.source)
+    chain = world.walk(frozen)
+    for path in chain:
+        if world.image(path).presence is Presence.MISSING:
+            return path, DanglingCause.MISSING
+    for path in chain:
+        if path in world.written:
+            return path, DanglingCause.WRITTEN
+    for top, base in world.domain.merged_by_hand:
+        between = world.walk(top)
+        if base in between and disk.source in between[1 : between.index(base) + 1]:
+            return base, DanglingCause.MERGED
+    return None
+
+
+def outdated(world: World) -> Iterator[RecordOutdated]:
+    """Managed records, intact themselves, that name images whose content has moved."""
+    gone = {record.snapshot for record in dangling(world, frozenset())} | world.deleting
+    for record in world.domain.records:
+        if record.name in gone or not world.is_managed(record):
+            continue
+        for disk in record.disks:
+            paths = (disk.source, disk.overlay)
+            moved = next((p for p in paths if p is not None and world.now_at(p) != p), None)
+            if moved is not None:
+                yield RecordOutdated(
+                    snapshot=record.name, disk=disk.target, image=world.now_at(moved)
+                )
+
+
+def expected_current(world: World) -> SnapshotRecord | None:
+    """The record that the active layers stand on: its frozen layers are right below them."""
+    below = {}
+    for disk in world.domain.disks:
+        if disk.chain is not None:
+            below[disk.target] = disk.chain.below(disk.chain.active)
+    for record in reversed(world.domain.records):
+        captured = record.external_disks
+        stands = [
+            disk.source is not None and below.get(disk.target) == world.now_at(disk.source)
+            for disk in captured
+            if disk.target in below
+        ]
+        if stands and all(stands):
+            return record
+    return None
+
+
+def misplaced_current(world: World) -> Iterator[CurrentMisplaced]:
+    """The current pointer is not where native libvirt calls would need it (facts §0.3, §0.4)."""
+    expected = expected_current(world)
+    current = world.domain.current
+    if expected is None or not world.is_managed(expected) or expected.name in world.deleting:
+        return
+    if any(not record.is_external_disk_only for record in world.domain.records):
+        return  # internal snapshots and memory move the pointer without moving the active layer
+    if current is None or current.name != expected.name:
+        yield CurrentMisplaced(snapshot=expected.name, observed=current.name if current else None)
+
+
+def accounted(world: World, target: DiskTarget) -> frozenset[ImagePath]:
+    """Images of the disk that some record names, where their content is now."""
+    disks = [disk for record in world.domain.records if (disk := record.disk(target))]
+    paths = [p for d in disks for p in (d.source, d.overlay, d.revert_overlay) if p is not None]
+    return frozenset(paths) | frozenset(world.now_at(path) for path in paths)
+
+
+def frozen_layers(world: World, target: DiskTarget) -> frozenset[ImagePath]:
+    """The frozen layers of the disk, where their content is now."""
+    paths = (record.frozen(target) for record in world.domain.records)
+    return frozenset(world.now_at(path) for path in paths if path is not None)
+
+
+def unrecorded(world: World, declared: frozenset[str]) -> Iterator[OverlayUnrecorded]:
+    """Images of a live chain above the oldest frozen layer, or made by us, with no record."""
+    ours = {image.path: image for image in world.ledger.images}
+    for disk in world.domain.disks:
+        if disk.chain is None:
+            continue
+        frozen = frozen_layers(world, disk.target)
+        named = accounted(world, disk.target)
+        above_frozen = False
+        for below, path in zip(disk.chain.images, disk.chain.images[1:], strict=False):
+            above_frozen = above_frozen or below in frozen
+            is_ours = path in ours
+            if path in frozen or (below in frozen and (is_ours or path in named)):
+                continue
+            if is_ours or above_frozen:
+                snapshot = ours[path].snapshot if is_ours else None
+                yield OverlayUnrecorded(
+                    disk=disk.target,
+                    image=path,
+                    is_ours=is_ours,
+                    snapshot=snapshot,
+                    is_declared=snapshot in declared and not _is_creating(world, snapshot),
+                )
+
+
+def _is_creating(world: World, name: str | None) -> bool:
+    return any(e.name == name and e.state == "creating" for e in world.ledger.entries)
+
+
+def needed(world: World) -> frozenset[ImagePath]:
+    """Everything that definitions and records of any domain reach, by name or by backing chain."""
+    named = {naming.path for naming in world.namings} | set(world.foreign)
+    return frozenset(image for path in named for image in world.walk(path))
+
+
+def orphaned(world: World) -> Iterator[ImageOrphaned]:
+    """Images of ours that are there and that nobody reads or names."""
+    reached = needed(world)
+    for path, (disk, snapshot) in sorted(_ours(world).items()):
+        image = world.images.get(path)
+        if image is None or image.presence is not Presence.PRESENT:
+            continue
+        if path in reached:
+            continue
+        yield ImageOrphaned(
+            disk=disk,
+            image=path,
+            snapshot=snapshot,
+            is_emptied=path in world.emptied,
+            is_superseded=_is_superseded(world, disk, path),
+            size=image.allocated,
+        )
+
+
+def _ours(world: World) -> dict[ImagePath, tuple[DiskTarget, SnapshotName]]:
+    """Images we made, and images of others that a commit of ours has emptied."""
+    ours = {image.path: (image.disk, image.snapshot) for image in world.ledger.images}
+    for commit in world.ledger.commits:
+        for path in commit.merged:
+            if path in world.emptied and path not in ours and commit.snapshots:
+                ours[path] = (commit.disk, commit.snapshots[0])
+    return ours
+
+
+def _is_superseded(world: World, target: DiskTarget, path: ImagePath) -> bool:
+    disk = world.disk(target)
+    if disk is None or disk.chain is None:
+        return False
+    return any(below in disk.chain for below in world.walk(path)[1:])
+
+
+def too_deep(world: World, limit: int | None) -> Iterator[ChainTooDeep]:
+    """Disks whose longest chain has more images above the base than the manifest allows."""
+    for disk in world.domain.disks:
+        if limit is not None and disk.chain is not None and disk.chain.depth > limit:
+            yield ChainTooDeep(disk=disk.target, depth=disk.chain.depth, limit=limit)

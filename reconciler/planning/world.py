@@ -1,0 +1,221 @@
+"""One domain with the images around it: what the differ, the planner and the safety rules look at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from reconciler.model.chain import Image, Presence
+from reconciler.model.domain import Disk, ObservedDomain, ObservedHost
+from reconciler.model.ledger import (
+    CommitState,
+    EntryState,
+    Ledger,
+    LedgerCommit,
+    LedgerEntry,
+)
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, folder_of
+from reconciler.model.snapshot import SnapshotRecord
+from reconciler.planning.index import HostIndex, Naming, Role, children_of, namings_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """A domain, the images that it, or somebody beside it, reads, and who else names them.
+
+    *foreign* are namings by other domains of the host.  *declared_folders* are ``Host.spec.folders``.
+    """
+
+    host: ObservedHost
+    domain: ObservedDomain
+    images: Mapping[ImagePath, Image]
+    foreign: Mapping[ImagePath, tuple[Naming, ...]]
+    declared_folders: tuple[str, ...] = ()
+
+    @cached_property
+    def children(self) -> dict[ImagePath, tuple[ImagePath, ...]]:
+        """For each image those that stand on it."""
+        return children_of(self.images, (self.domain,))
+
+    @cached_property
+    def namings(self) -> tuple[Naming, ...]:
+        """Every naming by this domain."""
+        return tuple(namings_of(self.domain))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, an empty one where there is none."""
+        return self.domain.ledger or Ledger(uuid=self.domain.uuid)
+
+    @property
+    def highest_serial(self) -> int:
+        """The highest ledger serial that anything has seen."""
+        copies = (record.ledger_serial for record in self.domain.records)
+        return max(self.ledger.serial, self.domain.journal_serial, *copies, 0)
+
+    # --- snapshots
+
+    def agreeing_entry(self, record: SnapshotRecord) -> LedgerEntry | None:
+        """The ledger entry that makes *record* managed: same name, uid and creation time."""
+        entry = self.ledger.entry(record.name)
+        if entry is None or entry.uid != record.uid:
+            return None
+        return entry if entry.created in (None, record.created) else None
+
+    def is_managed(self, record: SnapshotRecord) -> bool:
+        """Ours to change."""
+        return self.agreeing_entry(record) is not None
+
+    def agreeing_record(self, entry: LedgerEntry) -> SnapshotRecord | None:
+        """The record that *entry* speaks of."""
+        record = self.domain.record(entry.name)
+        return record if record and self.agreeing_entry(record) is entry else None
+
+    @cached_property
+    def deleting(self) -> frozenset[SnapshotName]:
+        """Managed snapshots whose removal has begun."""
+        return frozenset(
+            record.name
+            for record in self.domain.records
+            if (entry := self.agreeing_entry(record)) and entry.state is EntryState.DELETING
+        )
+
+    # --- images
+
+    def image(self, path: ImagePath) -> Image:
+        """The image of that path; one nobody could look at is there, and unknown."""
+        unknown = Image(path=path, format="", presence=Presence.UNKNOWN, is_examined=False)
+        return self.images.get(path, unknown)
+
+    def walk(self, top: ImagePath) -> tuple[ImagePath, ...]:
+        """The images from *top* down, as far as they are known; *top* first."""
+        return walk(self.images, top)
+
+    def disk(self, target: DiskTarget) -> Disk | None:
+        """The disk of that target as the guest sees it."""
+        return self.domain.disk(target)
+
+    @cached_property
+    def own_chains(self) -> tuple[frozenset[ImagePath], ...]:
+        """The chains of the own definitions, live and persistent."""
+        return tuple(
+            frozenset(disk.chain.images) if disk.chain else frozenset({disk.source})
+            for disks in self.domain.definitions
+            for disk in disks
+            if disk.source is not None
+        )
+
+    @cached_property
+    def in_own_chain(self) -> frozenset[ImagePath]:
+        """Every image of an own definition's chain."""
+        return frozenset(path for chain in self.own_chains for path in chain)
+
+    @cached_property
+    def written(self) -> frozenset[ImagePath]:
+        """Images that some guest writes to, or will when it is started."""
+        own = {n.path for n in self.namings if n.role is Role.ACTIVE and n.is_writable}
+        other = {
+            n.path
+            for namings in self.foreign.values()
+            for n in namings
+            if n.role is Role.ACTIVE and n.is_writable
+        }
+        return frozenset(own | other)
+
+    # --- what has been merged
+
+    def is_done(self, commit: LedgerCommit) -> bool:
+        """The chain says that *commit* has happened (facts §7.3: no job is no proof)."""
+        if commit.state is CommitState.MERGED:
+            return True
+        return commit.top not in self.in_own_chain and any(
+            commit.base in chain for chain in self.own_chains
+        )
+
+    @cached_property
+    def moved(self) -> dict[ImagePath, ImagePath]:
+        """Where the content of merged images is now: by commits of ours, or by hand."""
+        moved = dict(self.domain.merged_by_hand)
+        for commit in self.ledger.commits:
+            if self.is_done(commit):
+                moved.update(dict.fromkeys(commit.merged, commit.base))
+        return moved
+
+    def now_at(self, path: ImagePath) -> ImagePath:
+        """The image that holds what *path* held."""
+        seen = {path}
+        while path in self.moved and self.moved[path] not in seen:
+            path = self.moved[path]
+            seen.add(path)
+        return path
+
+    @cached_property
+    def emptied(self) -> frozenset[ImagePath]:
+        """Images that a commit of ours has merged down."""
+        return frozenset(
+            path
+            for commit in self.ledger.commits
+            if self.is_done(commit)
+            for path in commit.merged
+            if path not in self.in_own_chain
+        )
+
+    # --- proof
+
+    def is_listed(self, path: ImagePath) -> bool:
+        """Every file beside *path* was looked at."""
+        folder = folder_of(path)
+        return any(f.path == folder and f.is_listed for f in self.host.folders)
+
+    def readers_elsewhere(self, path: ImagePath) -> tuple[str, ...]:
+        """Other domains that name *path* or an image standing on it."""
+        found = set()
+        todo, seen = [path], set()
+        while todo:
+            image = todo.pop()
+            if image in seen:
+                continue
+            seen.add(image)
+            found |= {naming.domain for naming in self.foreign.get(image, ())}
+            todo += self.children.get(image, ())
+        return tuple(sorted(found))
+
+
+def walk(images: Mapping[ImagePath, Image], top: ImagePath) -> tuple[ImagePath, ...]:
+    """The images from *top* down, by header; a loop ends it."""
+    found: list[ImagePath] = []
+    path: ImagePath | None = top
+    while path is not None and path not in found:
+        found.append(path)
+        image = images.get(path)
+        path = image.backing if image else None
+    return tuple(found)
+
+
+def world_of(
+    index: HostIndex, domain: ObservedDomain, declared_folders: tuple[str, ...] = ()
+) -> World:
+    """*domain* with its neighbourhood: all it names, all below that, and all that stands on those."""
+    start = {naming.path for naming in namings_of(domain)}
+    if domain.ledger:
+        start |= domain.ledger.image_paths
+        for commit in domain.ledger.commits:
+            start |= {commit.base, *commit.merged}
+    below = {image for path in start for image in walk(index.images, path)}
+    near, todo = set(), list(below)
+    while todo:
+        path = todo.pop()
+        if path not in near:
+            near.add(path)
+            todo += index.children.get(path, ())
+    foreign = {
+        path: others
+        for path in near
+        if (others := tuple(n for n in index.namings.get(path, ()) if n.uuid != domain.uuid))
+    }
+    return World(
+        host=index.host,
+        domain=domain,
+        images={path: index.images[path] for path in sorted(near) if path in index.images},
+        foreign=foreign,
+        declared_folders=declared_folders,
+    )
