@@ -73,6 +73,16 @@ class Hypervisor(Protocol):
         domain was started.
         """
 
+    def rebase_images(
+        self,
+        domain: DomainUuid,
+        images: tuple[ImagePath, ...],
+        *,
+        base: ImagePath,
+        base_format: str,
+    ) -> None:
+        """Point the headers of *images*, which no QEMU has open, at *base*: content unchanged."""
+
     def switch_disk(
         self, domain: DomainUuid, disk: DiskTarget, *, to: ImagePath, image_format: str
     ) -> None:
@@ -97,8 +107,8 @@ class Journal(Protocol):
     def intend(self, domain: DomainUuid, *, step: str, serial: int) -> None:
         """*step* is about to happen, with the ledger at *serial*."""
 
-    def confirm(self, domain: DomainUuid) -> None:
-        """The step of the last ``intend`` is done."""
+    def confirm(self, domain: DomainUuid, *, serial: int) -> None:
+        """The step of the last ``intend`` is done, the ledger is at *serial*."""
 
 
 class Locks(Protocol):

@@ -59,11 +59,6 @@ def shape(world: World) -> dict[str, object]:
         "entries": sorted((e.name, e.state.value) for e in world.ledger.entries),
         "images of ours": sorted(world.ledger.image_paths),
         "commits": sorted((c.base, c.merged, c.state.value) for c in world.ledger.commits),
-        "backing": sorted(
-            (image.path, image.backing)
-            for image in world.images.values()
-            if image.is_examined and image.backing is not None
-        ),
     }
 
 
@@ -77,5 +72,5 @@ def _disks(domain: ObservedDomain, *, is_live: bool) -> list[tuple[object, ...]]
 
 
 def _record(record: SnapshotRecord) -> tuple[object, ...]:
-    disks = sorted((d.target, d.capture.value, d.source, d.overlay) for d in record.disks)
+    disks = sorted((d.target, d.source, d.overlay) for d in record.external_disks)
     return (record.name, record.parent or "", record.is_current, record.description, tuple(disks))

@@ -125,9 +125,9 @@ class World:
 
     def is_done(self, commit: LedgerCommit) -> bool:
         """The chain says that *commit* has happened (facts §7.3: no job is no proof)."""
-        if commit.state is CommitState.MERGED:
-            return True
-        return commit.top not in self.in_own_chain and any(
+        if commit.top in self.in_own_chain:
+            return False  # also when it was merged once: the guest has written to it since
+        return commit.state is CommitState.MERGED or any(
             commit.base in chain for chain in self.own_chains
         )
 

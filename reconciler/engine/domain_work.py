@@ -1,0 +1,190 @@
+"""The work on one domain: under its lock and fence, step by step, looking after each."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from reconciler.engine import fence, steps
+from reconciler.engine.listener import Listener
+from reconciler.engine.ports import Clock, Hypervisor, Identity, Journal, Locks
+from reconciler.errors import Interrupted, PlanStaleError, PostconditionError, VirtsnapError
+from reconciler.model.action import CommitOverlays, FinishJob, RemoveImage
+from reconciler.model.desired import Desired, DesiredHost
+from reconciler.model.ledger import Ledger
+from reconciler.model.names import DomainUuid, HostName
+from reconciler.model.plan import DomainPlan, Step
+from reconciler.model.refusal import Refusal
+from reconciler.planning import (
+    bookkeeping,
+    differ,
+    fingerprint,
+    postcondition,
+    safety,
+)
+from reconciler.planning.index import index_of
+from reconciler.planning.world import World, world_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What the executor works with."""
+
+    hosts: Mapping[HostName, Hypervisor]
+    journal: Journal
+    locks: Locks
+    clock: Clock
+    identity: Identity
+    listener: Listener
+    #: set by Ctrl-C or SIGTERM: end at the next safe point
+    stop: threading.Event
+
+
+@dataclass(kw_only=True)
+class DomainWork:
+    """One domain's plan being carried out; *done* counts its steps."""
+
+    plan: DomainPlan
+    uuid: DomainUuid
+    desired: Desired
+    host: DesiredHost
+    block_jobs: threading.Semaphore
+    tools: Tools
+    done: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
+    #: as it was last read or written
+    ledger: Ledger | None = None
+    _serial: int = 0
+
+    @property
+    def port(self) -> Hypervisor:
+        """The domain's libvirt."""
+        return self.tools.hosts[self.plan.host]
+
+    def carry_out(self, todo: tuple[Step, ...]) -> None:
+        """Do the steps in order; a refusal met on the way ends it quietly, an error raises."""
+        world = self.observe()
+        if fingerprint.of(world) != self.plan.fingerprint:
+            raise PlanStaleError(
+                f"cannot apply the plan of {self.plan.domain}: the domain has changed since",
+                hint="virtsnap plan, and look again",
+            )
+        if differ.rebuild_only(world):
+            # one write: half a ledger under a new serial would look like a whole one
+            self._rebuild(world, todo)
+            return
+        self._take_fence(world)
+        try:
+            world = self.observe()
+            for step in todo:
+                after = self._step(step, world)
+                if after is None:
+                    return
+                world = after
+        finally:
+            self._drop_fence()
+
+    def left(self) -> str:
+        """What an interrupted plan has not done, in one line."""
+        names = [f"{s.action.name}" for s in self.plan.steps[self.done :]]
+        return f"{len(names)} of {len(self.plan.steps)} steps left: {', '.join(names)}"
+
+    def observe(self) -> World:
+        """The domain with its neighbourhood as it is now."""
+        observed = self.port.observe()
+        domain = next((d for d in observed.domains if d.uuid == self.uuid), None)
+        if domain is None:
+            raise PlanStaleError(
+                f"cannot apply the plan of {self.plan.domain}: the domain has gone",
+                hint="virtsnap plan",
+            )
+        self.ledger = domain.ledger
+        return world_of(index_of(observed), domain, self.host.folders)
+
+    def stop_asked(self) -> bool:
+        """Ctrl-C or SIGTERM came."""
+        return self.tools.stop.is_set()
+
+    # --- one step
+
+    def _step(self, step: Step, world: World) -> World | None:
+        if self.stop_asked():
+            raise Interrupted(f"interrupted before {step.action.name} on {self.plan.domain}")
+        why = self._unsafe(step, world)
+        if why is not None:
+            self.refusals.append(why)
+            return None
+        fence.check(self.port, self.uuid, holder=self.tools.identity.holder())
+        self.tools.listener.step_started(self.plan, step)
+        result = steps.perform(self, step, world)
+        if isinstance(result, Refusal):
+            self.refusals.append(result)
+            return None
+        after = self.observe()
+        difference = postcondition.difference(world, step.action, after)
+        if difference is not None:
+            raise PostconditionError(
+                f"cannot go on with {self.plan.domain}: after {step.action.name} {difference}",
+                hint="virtsnap plan shows what is left to do",
+            )
+        self.done += 1
+        self.tools.listener.step_finished(self.plan, step, result)
+        return after
+
+    def _unsafe(self, step: Step, world: World) -> Refusal | None:
+        match step.action:
+            case CommitOverlays() | FinishJob():
+                going = frozenset(step.action.snapshots)
+                return safety.why_not_commit(world, step.action, going)
+            case RemoveImage(is_present=True):
+                return safety.why_not_remove(world, step.action)
+            case _:
+                return None
+
+    # --- the ledger
+
+    def write(self, ledger: Ledger, world: World, *, step: Step | None = None) -> Ledger:
+        """Write *ledger* under the next serial, with our fence; note it in the journal."""
+        highest = max(world.highest_serial, self._serial)
+        holder = self.tools.identity.holder()
+        fenced = fence.fenced(ledger, self.tools.clock, holder=holder, plan_id=self.plan.plan_id)
+        return self._write(bookkeeping.next_serial(fenced, highest), step)
+
+    def _write(self, ledger: Ledger, step: Step | None) -> Ledger:
+        self.port.write_ledger(self.uuid, ledger)
+        self._serial, self.ledger = ledger.serial, ledger
+        if step is not None:
+            name = f"{self.plan.plan_id} {step.id} {step.action.name}"
+            self.tools.journal.intend(self.uuid, step=name, serial=ledger.serial)
+        else:
+            self.tools.journal.confirm(self.uuid, serial=ledger.serial)
+        return ledger
+
+    def _rebuild(self, world: World, todo: tuple[Step, ...]) -> None:
+        ledger = world.ledger
+        for step in todo:
+            self.tools.listener.step_started(self.plan, step)
+            ledger = bookkeeping.confirmed(ledger, step.action, source=self.desired.source)
+        highest = world.highest_serial
+        self._write(replace(bookkeeping.next_serial(ledger, highest), fence=None), None)
+        for step in todo:
+            self.done += 1
+            self.tools.listener.step_finished(self.plan, step, "")
+
+    def _take_fence(self, world: World) -> None:
+        holder = self.tools.identity.holder()
+        present = self.port.read_ledger(self.uuid)
+        if fence.is_held_elsewhere(present, self.tools.clock, holder):
+            raise fence.locked(self.uuid, present.fence if present else None)
+        self.write(world.ledger, world)
+        self.tools.clock.wait(fence.SETTLES_AFTER)
+        fence.check(self.port, self.uuid, holder=holder)
+
+    def _drop_fence(self) -> None:
+        """Best effort: a fence that stays ends by itself."""
+        try:
+            ledger = self.port.read_ledger(self.uuid)
+            holder = self.tools.identity.holder()
+            if ledger and ledger.fence and ledger.fence.holder == holder:
+                self._write(replace(ledger, fence=None, serial=ledger.serial + 1), None)
+        except VirtsnapError:
+            return

@@ -1,0 +1,49 @@
+"""One writer a domain on this machine: an flock on a file in the runtime directory."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler.errors import LockedError, NotPermittedError
+from reconciler.model.names import DomainUuid
+
+
+class FileLocks:
+    """Files ``<uuid>.lock`` in *folder*; they stay, the lock on them goes with the process."""
+
+    def __init__(self, folder: Path, *, holder: str) -> None:
+        self._folder = folder
+        self._holder = holder
+
+    @contextmanager
+    def hold(self, domain: DomainUuid, *, plan_id: str) -> Iterator[None]:
+        """Hold the lock; ``LockedError`` says who has it, and since when."""
+        descriptor = self._open(domain)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                who = os.pread(descriptor, 400, 0).decode("utf-8", "replace").strip()
+                raise LockedError(
+                    f"cannot change domain {domain}: it is locked by {who or 'another process'}",
+                    hint="wait for it to end, then try again",
+                ) from None
+            since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{self._holder} since {since} ({plan_id[:19]})\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _open(self, domain: DomainUuid) -> int:
+        path = self._folder / f"{domain}.lock"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except PermissionError as error:
+            raise NotPermittedError(
+                f"cannot lock domain {domain}: {path}: {error.strerror}", hint="run it with sudo"
+            ) from error

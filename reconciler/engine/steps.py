@@ -1,0 +1,215 @@
+"""Each kind of step: written into the ledger, done, confirmed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
+
+from reconciler.engine.ports import Progress
+from reconciler.errors import AgentError, VirtsnapError
+from reconciler.model.action import (
+    AbortJob,
+    AdoptSnapshot,
+    CommitMethod,
+    CommitOverlays,
+    CreateSnapshot,
+    FinishJob,
+    ForgetSnapshot,
+    RedefineSnapshot,
+    RemovalCause,
+    RemoveImage,
+    ThawGuest,
+)
+from reconciler.model.chain import Presence
+from reconciler.model.ledger import Consistency, Ledger
+from reconciler.model.plan import Step
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.planning import bookkeeping, safety
+from reconciler.planning.world import World
+
+if TYPE_CHECKING:
+    from reconciler.engine.domain_work import DomainWork
+
+
+def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
+    """Do *step*; a note of what was other than planned (mostly empty), or why it is refused."""
+    action = step.action
+    match action:
+        case CreateSnapshot():
+            return _create(work, step, action, world)
+        case CommitOverlays():
+            _commit(work, step, action, world)
+        case FinishJob():
+            with work.block_jobs:
+                work.port.follow_job(
+                    work.uuid, action, progress=_progress(work, step), stop_asked=work.stop_asked
+                )
+            _pivot(work, action)
+            _confirm(work, action, world)
+        case AbortJob():
+            work.port.abort_job(work.uuid, action.disk)
+        case ForgetSnapshot():
+            if action.has_record:
+                _intend(work, step, world)
+                work.port.forget_snapshot(work.uuid, action.snapshot)
+            _confirm(work, action, world)
+        case RedefineSnapshot():
+            work.port.redefine_snapshot(work.uuid, action)
+        case RemoveImage():
+            if action.is_present:
+                work.port.remove_image(action.path)
+            _confirm(work, action, world)
+        case ThawGuest():
+            work.port.thaw(work.uuid)
+            _confirm(work, action, world)
+        case AdoptSnapshot():
+            ledger = bookkeeping.confirmed(world.ledger, action, source=work.desired.source)
+            work.write(ledger, world)
+        case _:
+            assert_never(action)
+    return ""
+
+
+def _intend(work: DomainWork, step: Step, world: World, uid: str = "") -> Ledger:
+    provenance = bookkeeping.Provenance(
+        uid=uid, source=work.desired.source, revision=work.desired.revision
+    )
+    ledger = bookkeeping.intended(world.ledger, step.action, provenance)
+    return work.write(ledger, world, step=step)
+
+
+def _confirm(
+    work: DomainWork,
+    action: CommitOverlays | FinishJob | ForgetSnapshot | RemoveImage | ThawGuest,
+    world: World,
+) -> None:
+    work.write(bookkeeping.confirmed(work.ledger or world.ledger, action), world)
+
+
+def _progress(work: DomainWork, step: Step) -> Progress:
+    return lambda done, total: work.tools.listener.step_progress(work.plan, step, done, total)
+
+
+# --- commit
+
+
+def _commit(work: DomainWork, step: Step, action: CommitOverlays, world: World) -> None:
+    _intend(work, step, world)
+    if action.method is CommitMethod.OFFLINE:
+        work.port.commit_offline(work.uuid, action)
+        if action.redefines:
+            work.port.switch_disk(
+                work.uuid, action.disk, to=action.base, image_format=action.base_format
+            )
+    else:
+        with work.block_jobs:
+            work.port.commit_live(
+                work.uuid,
+                action,
+                bandwidth=work.host.limits.bandwidth,
+                progress=_progress(work, step),
+                stop_asked=work.stop_asked,
+            )
+        _pivot(work, action)
+        if action.rebased:
+            work.port.rebase_images(
+                work.uuid, action.rebased, base=action.base, base_format=action.base_format
+            )
+    _confirm(work, action, world)
+
+
+def _pivot(work: DomainWork, action: CommitOverlays | FinishJob) -> None:
+    if action.method is CommitMethod.ACTIVE:
+        work.port.pivot(work.uuid, action.disk)
+
+
+# --- create
+
+
+def _create(work: DomainWork, step: Step, action: CreateSnapshot, world: World) -> str | Refusal:
+    quiesce, note = action.quiesce, ""
+    if quiesce:
+        why = _agent_fault(work)
+        if why is not None and not action.may_degrade:
+            return replace(why, snapshot=action.snapshot)
+        if why is not None:
+            quiesce, note = False, "not quiesced: " + _cause(why)
+    _intend(work, replace(step, action=replace(action, quiesce=quiesce)), world, _new_uid(work))
+    try:
+        note = _take(work, action, quiesce=quiesce) or note
+    except VirtsnapError:
+        after = work.observe()
+        if after.domain.record(action.snapshot) is None:
+            _undo(work, action, world, after)
+            raise
+        # it was taken and only the answer was lost (facts §10): go on
+    after = work.observe()
+    record = after.domain.record(action.snapshot)
+    consistency = Consistency.CRASH if note else action.consistency
+    ledger = bookkeeping.confirmed(
+        after.ledger, action, created=record.created if record else None, consistency=consistency
+    )
+    work.write(ledger, after)
+    return note
+
+
+def _new_uid(work: DomainWork) -> str:
+    return work.tools.identity.uid()
+
+
+def _cause(why: Refusal) -> str:
+    return why.fact("cause") or why.fact("state")
+
+
+def _agent_fault(work: DomainWork) -> Refusal | None:
+    try:
+        frozen = work.port.freeze_status(work.uuid)
+    except AgentError as error:
+        return refusal(
+            RefusalCode.AGENT_NOT_CONNECTED, domain=work.plan.domain, state="silent", cause=error
+        )
+    if not frozen:
+        return None
+    cause = "the guest was frozen by somebody else"
+    return refusal(RefusalCode.AGENT_FROZEN, domain=work.plan.domain, cause=cause)
+
+
+def _take(work: DomainWork, action: CreateSnapshot, *, quiesce: bool) -> str:
+    try:
+        work.port.create_snapshot(work.uuid, action, quiesce=quiesce)
+    except AgentError as error:
+        work.port.thaw(work.uuid)
+        if not action.may_degrade:
+            raise
+        work.port.create_snapshot(work.uuid, action, quiesce=False)
+        return f"not quiesced: {error.message}"
+    return ""
+
+
+def _undo(work: DomainWork, action: CreateSnapshot, before: World, after: World) -> None:
+    """Nothing half-taken stays: unused overlays of the failed call go, then the intent.
+
+    An overlay that came into use stays, with its intent: the next plan merges it (facts §1.5).
+    """
+    overlays = tuple(new.overlay for new in action.overlays)
+    if any(path in after.in_own_chain for path in overlays):
+        return
+    for new in action.overlays:
+        made = new.overlay not in before.images and new.overlay in after.images
+        removal = RemoveImage(
+            disk=new.target,
+            path=new.overlay,
+            cause=RemovalCause.EMPTIED,
+            snapshots=(action.snapshot,),
+        )
+        present = made and after.image(new.overlay).presence is Presence.PRESENT
+        if present and safety.why_not_remove(after, removal) is None:
+            work.port.remove_image(new.overlay)
+    ledger = after.ledger
+    ledger = replace(
+        ledger,
+        entries=tuple(e for e in ledger.entries if e.name != action.snapshot),
+        images=tuple(image for image in ledger.images if image.path not in overlays),
+        is_freezing=False,
+    )
+    work.write(ledger, after)
