@@ -1,0 +1,1 @@
+"""YAML → what is desired."""

@@ -56,6 +56,8 @@ class SnapshotRecord:
     memory: MemoryCapture = MemoryCapture.NONE
     memory_file: ImagePath | None = None
     disks: tuple[SnapshotDisk, ...] = ()
+    #: images that only the inner ``<inactiveDomain>`` names, no disk of ``<domain>``
+    inactive_sources: tuple[ImagePath, ...] = ()
     #: the uid of our intent that names this very snapshot, from the ledger copy it was born with
     uid: str | None = None
     #: image paths that intent named
@@ -92,5 +94,5 @@ class SnapshotRecord:
     def mentions(self) -> frozenset[ImagePath]:
         """Every image path in the record, captured or not."""
         paths = {d.source for d in self.disks} | {d.overlay for d in self.disks}
-        paths |= {d.revert_overlay for d in self.disks}
+        paths |= {d.revert_overlay for d in self.disks} | set(self.inactive_sources)
         return frozenset(path for path in paths if path is not None)

@@ -1,0 +1,105 @@
+"""``virtsnap apply``."""
+
+import sys
+import threading
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from reconciler.cli import wiring
+from reconciler.cli.console import note, show_document, show_lines
+from reconciler.cli.exit_code import ExitCode, of_outcomes, of_plan
+from reconciler.cli.options import Options, Output
+from reconciler.cli.parameters import AllowEmpty, PruneGone, Settings, Values, plan_request
+from reconciler.cli.plan import show_plan
+from reconciler.cli.progress import listening
+from reconciler.cli.sources import load_desired
+from reconciler.cli.stopping import stopping
+from reconciler.errors import UsageError, VirtsnapError
+from reconciler.model.outcome import DomainOutcome
+from reconciler.model.plan import Plan
+from reconciler.model.request import Consent
+
+AutoApprove = Annotated[
+    bool, typer.Option("--auto-approve", help="Do not ask; for scripts that know what they do.")
+]
+
+
+def apply(
+    options: Options,
+    auto_approve: AutoApprove = False,
+    prune_gone: PruneGone = False,
+    allow_empty: AllowEmpty = False,
+    values: Values = None,
+    settings: Settings = None,
+) -> int:
+    """Show the plan, ask, and do it. A second apply right after does nothing."""
+    from reconciler.engine import executor
+    from reconciler.engine.reconcile import make_plan, observe_all
+
+    if not options.is_text and not auto_approve:
+        raise UsageError(
+            f"cannot ask in between when the output is {options.output}",
+            hint=f"virtsnap apply --auto-approve -o {options.output}",
+        )
+    whole = load_desired(
+        options, values=tuple(values or ()), settings=tuple(settings or ()), allow_empty=allow_empty
+    )
+    hosts = wiring.hosts_of(whole, options)
+    desired = wiring.narrowed(whole, hosts)
+    request = plan_request(options.selection, prune_gone=prune_gone, consent=Consent.PERSON)
+    stop = threading.Event()
+    with wiring.opened(hosts, options, is_readonly=False) as connections:
+        plan = make_plan(desired, observe_all(connections), request, now=datetime.now(UTC))
+        if options.is_text:
+            show_plan(plan, desired, options)
+        if not any(domain.steps for domain in plan.domains):
+            return _nothing_to_do(plan, options)
+        if not auto_approve and not _is_agreed():
+            note("Nothing was done.")
+            return ExitCode.ERROR
+        with stopping(stop), listening(options) as listener:
+            tools = wiring.tools(connections, hosts, options, listener=listener, stop=stop)
+            outcomes = executor.apply(plan, desired, request, tools)
+    return _end(plan, outcomes, options)
+
+
+def _is_agreed() -> bool:
+    """Ask on the terminal; anything but ``yes`` is no."""
+    if not sys.stdin.isatty():
+        raise VirtsnapError(
+            "cannot apply the plan: there is no terminal to ask on, nothing was done",
+            hint="virtsnap apply --auto-approve",
+        )
+    sys.stdout.flush()
+    sys.stderr.write("\nDo all of this? Only 'yes' will be accepted: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() == "yes"
+
+
+def _nothing_to_do(plan: Plan, options: Options) -> int:
+    code = of_plan(plan, is_detailed=True)
+    if not options.is_text:
+        _show_outcome(plan, (), code, options)
+    return code
+
+
+def _end(plan: Plan, outcomes: tuple[DomainOutcome, ...], options: Options) -> int:
+    code = of_outcomes(outcomes)
+    if not options.is_text:
+        _show_outcome(plan, outcomes, code, options)
+        return code
+    from reconciler.report.outcome_text import outcome_lines
+
+    show_lines(outcome_lines(outcomes), no_color=options.no_color)
+    return code
+
+
+def _show_outcome(
+    plan: Plan, outcomes: tuple[DomainOutcome, ...], code: int, options: Options
+) -> None:
+    from reconciler.report.documents import outcome_document
+
+    document = outcome_document(plan, outcomes, exit_code=int(code))
+    show_document(document, as_yaml=options.output is Output.YAML)

@@ -1,0 +1,79 @@
+"""Where output goes: text or documents to stdout, errors and notes to stderr."""
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+from pydantic import BaseModel
+
+from reconciler.errors import ManifestError, VirtsnapError
+from reconciler.report.lines import Line, Tone, as_text, safe
+
+_STYLES = {
+    Tone.PLAIN: "",
+    Tone.STRONG: "bold",
+    Tone.ADDED: "green",
+    Tone.REMOVED: "red",
+    Tone.CHANGED: "yellow",
+    Tone.REFUSED: "bold red",
+    Tone.WARNING: "yellow",
+    Tone.QUIET: "dim",
+}
+
+
+def is_coloured(stream: TextIO, *, no_color: bool) -> bool:
+    """A terminal, and nobody asked for none."""
+    return (
+        not no_color
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+        and stream.isatty()
+    )
+
+
+def show_lines(lines: Iterable[Line], *, no_color: bool) -> None:
+    """Text to stdout; never wrapped, so that it can be piped and grepped."""
+    if not is_coloured(sys.stdout, no_color=no_color):
+        sys.stdout.write(as_text(lines))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=sys.stdout, highlight=False)
+    for line in lines:
+        console.print(Text(safe(line.text), style=_STYLES[line.tone]), soft_wrap=True)
+
+
+def show_document(document: BaseModel, *, as_yaml: bool = False) -> None:
+    """A document to stdout."""
+    if as_yaml:
+        import yaml
+
+        data = document.model_dump(mode="json", by_alias=True)
+        yaml.safe_dump(data, sys.stdout, sort_keys=False, allow_unicode=True)
+        return
+    from reconciler.report.document import as_json
+
+    sys.stdout.write(as_json(document))
+
+
+def note(text: str, *, is_quiet: bool = False) -> None:
+    """A line to stderr that is no error."""
+    if not is_quiet:
+        sys.stderr.write(f"{safe(text)}\n")
+
+
+def show_error(error: VirtsnapError, *, as_document: bool) -> None:
+    """``cannot <verb> <subject>: <cause>`` and ``hint: <next command>``, or the same as JSON."""
+    if as_document:
+        from reconciler.report.document import as_json
+        from reconciler.report.documents import error_document
+
+        sys.stderr.write(as_json(error_document(error)))
+        return
+    problems = error.problems if isinstance(error, ManifestError) else (error.message,)
+    for problem in problems:
+        sys.stderr.write(f"{safe(problem.replace(chr(10), ' '))}\n")
+    if error.hint:
+        sys.stderr.write(f"hint: {safe(error.hint)}\n")

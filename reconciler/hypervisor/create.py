@@ -1,0 +1,110 @@
+"""Taking an external disk-only snapshot: named images, nothing overwritten, all disks or none."""
+
+import os
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import libvirt
+
+from reconciler.errors import AgentError, HypervisorError, StepRefused
+from reconciler.hypervisor import agent, domain_xml, snapshot_xml
+from reconciler.hypervisor.connection import Connection
+from reconciler.hypervisor.explaining import agent_error, explained, explaining, is_of_agent
+from reconciler.hypervisor.paths import is_same_file
+from reconciler.hypervisor.xml import Element, parse
+from reconciler.model.action import CreateSnapshot, NewOverlay
+from reconciler.model.names import DiskTarget, DomainUuid
+
+
+def create(
+    connection: Connection,
+    uuid: DomainUuid,
+    action: CreateSnapshot,
+    *,
+    quiesce: bool,
+    agent_timeout: int,
+    thaw_seconds: float,
+) -> None:
+    """Take the snapshot; with *quiesce* a guest is never left frozen by us."""
+    domain = connection.domain(uuid)
+    what = f"take snapshot {action.snapshot} of {domain.name()}"
+    with explaining(what):
+        definition = parse(domain.XMLDesc(0))
+    is_active = domain_xml.is_live(definition)
+    for new in action.overlays:
+        _demand_ready(definition, new, what, is_local=connection.is_local)
+    text = snapshot_xml.created(replace(action, skipped=_others(definition, action)))
+    flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
+    if quiesce and is_active:
+        _take_quiesced(domain, text, flags, what, agent_timeout, thaw_seconds)
+    else:
+        with explaining(what):
+            domain.snapshotCreateXML(text, flags)
+    if not is_active and connection.is_local:
+        for new in action.overlays:
+            _make_private(new, what)
+
+
+def _demand_ready(definition: Element, new: NewOverlay, what: str, *, is_local: bool) -> None:
+    disks = domain_xml.disks(definition)
+    disk = next((disk for disk in disks if disk.target == new.target), None)
+    if disk is None:
+        raise StepRefused(f"cannot {what}: the domain has no disk {new.target}")
+    path = disk.active.path
+    is_same = path is not None and (path == new.frozen or is_same_file(path, new.frozen))
+    if disk.volume is None and not is_same:
+        raise StepRefused(f"cannot {what}: {new.target} is on {path}, not on {new.frozen}")
+    # Of zero size too: libvirt would take such a file over (facts §1.4).
+    if is_local and os.path.lexists(new.overlay):
+        raise StepRefused(
+            f"cannot {what}: {new.overlay} exists already", hint=f"ls -l {new.overlay}"
+        )
+
+
+def _others(definition: Element, action: CreateSnapshot) -> tuple[DiskTarget, ...]:
+    """Every disk that is not taken: left unsaid, libvirt would take what it thinks fit."""
+    taken = {new.target for new in action.overlays}
+    targets = (domain_xml.target_of(element) for element in domain_xml.disk_elements(definition))
+    return tuple(target for target in targets if target not in taken)
+
+
+def _take_quiesced(
+    domain: Any, text: str, flags: int, what: str, agent_timeout: int, thaw_seconds: float
+) -> None:
+    # Asked first: a hung agent then has no freeze waiting for it, and a freeze of others is seen.
+    if agent.is_frozen(domain):
+        raise AgentError(
+            f"cannot {what}: the guest is frozen already, by someone else",
+            hint=f"virsh domfsthaw {domain.name()}",
+        )
+    agent.limit_answers(domain, agent_timeout)
+    try:
+        domain.snapshotCreateXML(text, flags | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE)
+    except libvirt.libvirtError as error:
+        failure = agent_error(error, what) if is_of_agent(error) else explained(error, what)
+        _thaw_after(failure, domain, thaw_seconds)
+        raise failure from error
+
+
+def _thaw_after(failure: HypervisorError, domain: Any, seconds: float) -> None:
+    try:
+        agent.thaw(domain, seconds=seconds)
+    except (AgentError, libvirt.libvirtError) as error:
+        failure.message += f"; and the guest may be frozen ({error})"
+        failure.args = (failure.message,)
+        failure.hint = f"virsh domfsthaw {domain.name()}"
+
+
+def _make_private(new: NewOverlay, what: str) -> None:
+    """libvirt before 11.10 lets qemu-img make it 0644, readable for all (CVE-2025-13193)."""
+    try:
+        os.chmod(new.overlay, 0o600)  # noqa: PTH101
+        below = os.stat(new.frozen)  # noqa: PTH116
+        with suppress(PermissionError):
+            os.chown(new.overlay, below.st_uid, below.st_gid)
+    except OSError as error:
+        raise HypervisorError(
+            f"cannot {what}: {new.overlay} was made but cannot be made private: {error.strerror}",
+            hint=f"chmod 600 {new.overlay}",
+        ) from error

@@ -1,0 +1,89 @@
+"""Writing domain definitions: the ledger in them, and the image of a disk."""
+
+import os
+import stat
+from typing import Any
+
+import libvirt
+
+from reconciler.errors import HypervisorError, StepRefused
+from reconciler.hypervisor import domain_xml, ledger, snapshot_xml
+from reconciler.hypervisor.explaining import explaining
+from reconciler.hypervisor.live_disk import is_layer
+from reconciler.hypervisor.xml import Element, parse, written
+from reconciler.model.ledger import Ledger, LedgerProblem
+from reconciler.model.names import DiskTarget, DomainUuid, ImagePath
+
+
+def write_ledger(domain: Any, value: Ledger) -> None:
+    """Put *value* into the live and the persistent definition, whichever there are."""
+    with explaining(f"write the ledger of {domain.name()}"):
+        flags = 0
+        if domain.isActive():
+            flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE
+        if domain.isPersistent():
+            flags |= libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        domain.setMetadata(
+            libvirt.VIR_DOMAIN_METADATA_ELEMENT,
+            ledger.encoded(value),
+            ledger.PREFIX,
+            ledger.NAMESPACE,
+            flags,
+        )
+
+
+def read_ledger(domain: Any, uuid: DomainUuid) -> Ledger | None:
+    """The ledger as it is now; one that cannot be used is an error, another domain's is none."""
+    what = f"read the ledger of {domain.name()}"
+    with explaining(what):
+        definitions = [parse(domain.XMLDesc(0))]
+        if domain_xml.is_live(definitions[0]) and domain.isPersistent():
+            definitions.append(parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)))
+    reading = ledger.decided(tuple(definitions), uuid)
+    if reading.problem is not None and reading.problem is not LedgerProblem.FOREIGN:
+        raise HypervisorError(
+            f"cannot {what}: it is {reading.problem}",
+            hint=f"virsh metadata {domain.name()} {ledger.NAMESPACE}",
+        )
+    return reading.ledger
+
+
+def switch_disk(domain: Any, target: DiskTarget, *, to: ImagePath, image_format: str) -> None:
+    """Point the persistent definition of a shut-off domain at *to*."""
+    what = f"switch {domain.name()}/{target} to {to}"
+    with explaining(what):
+        if domain.isActive():
+            raise StepRefused(f"cannot {what}: the domain was started")
+        # SECURE: without it graphics passwords would be lost from the definition (facts §11).
+        root = _persistent(domain, libvirt.VIR_DOMAIN_XML_SECURE)
+        element = _disk_element(root, target, what)
+        reading = domain_xml.disk(element)
+        is_there = is_layer(reading.active, to) and reading.active.format == image_format
+        if is_there and not reading.is_spelled:
+            return
+        snapshot_xml.point_at(element, to, image_format, is_block=_is_block(to))
+        domain.connect().defineXML(written(root))
+        now = domain_xml.disk(_disk_element(_persistent(domain, 0), target, what))
+    if now.is_spelled or not is_layer(now.active, to) or now.active.format != image_format:
+        raise HypervisorError(
+            f"cannot {what}: libvirt kept {now.active.path} ({now.active.format})",
+            hint=f"virsh dumpxml --inactive {domain.name()}",
+        )
+
+
+def _persistent(domain: Any, flags: int) -> Element:
+    return parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | flags))
+
+
+def _disk_element(root: Element, target: DiskTarget, what: str) -> Element:
+    for element in domain_xml.disk_elements(root):
+        if domain_xml.target_of(element) == target:
+            return element
+    raise StepRefused(f"cannot {what}: the domain has no disk {target}")
+
+
+def _is_block(path: ImagePath) -> bool:
+    try:
+        return stat.S_ISBLK(os.stat(path).st_mode)  # noqa: PTH116
+    except OSError:
+        return False

@@ -1,0 +1,225 @@
+"""Everything libvirt says of its domains, in as few round trips as it allows; nothing is judged."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import libvirt
+
+from reconciler.hypervisor import domain_xml
+from reconciler.hypervisor.connection import Connection
+from reconciler.hypervisor.explaining import explained, explaining, is_gone
+from reconciler.hypervisor.xml import Element, parse
+from reconciler.model.domain import DiskKind
+from reconciler.model.names import DiskTarget, DomainName, DomainUuid
+
+_THREADS = 8
+_OPERATIONS = {
+    libvirt.VIR_DOMAIN_JOB_OPERATION_START: "start",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE: "save",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_RESTORE: "restore",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN: "migration",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT: "migration",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_SNAPSHOT: "snapshot",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_SNAPSHOT_REVERT: "snapshot revert",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_DUMP: "dump",
+    libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP: "backup",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lists:
+    """Which domains are what, by UUID: asked for all at once instead of one by one."""
+
+    with_snapshots: frozenset[DomainUuid]
+    with_checkpoints: frozenset[DomainUuid]
+    with_managed_save: frozenset[DomainUuid]
+    states: dict[DomainUuid, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """One domain as libvirt describes it at one moment (or nearly)."""
+
+    name: DomainName
+    uuid: DomainUuid
+    state: tuple[int, int]
+    live: Element | None
+    persistent: Element | None
+    snapshots: tuple[Element, ...]
+    current: str | None
+    checkpoints: tuple[str, ...]
+    #: target → libvirt's block job info
+    jobs: dict[DiskTarget, dict[str, int]]
+    domain_job: str | None
+    has_managed_save: bool
+
+
+def fetched(connection: Connection) -> tuple[Fetched, ...]:
+    """Every domain by name; one that vanishes meanwhile is left out."""
+    raw = connection.raw
+    with explaining("list the domains"):
+        domains = raw.listAllDomains(0)
+    lists = _lists(raw)
+    with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="observe") as pool:
+        found = list(pool.map(lambda domain: _fetch_if_there(domain, lists), domains))
+    return tuple(sorted((f for f in found if f is not None), key=lambda f: (f.name, f.uuid)))
+
+
+def _lists(raw: Any) -> Lists:
+    states: dict[DomainUuid, tuple[int, int]] = {}
+    with suppress(libvirt.libvirtError):
+        for domain, stats in raw.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0):
+            if "state.state" in stats:
+                uuid = DomainUuid(domain.UUIDString())
+                states[uuid] = (stats["state.state"], stats.get("state.reason", 0))
+    return Lists(
+        with_snapshots=_uuids(raw, libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT),
+        with_checkpoints=_uuids(raw, libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT),
+        with_managed_save=_uuids(raw, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE),
+        states=states,
+    )
+
+
+def _uuids(raw: Any, flag: int) -> frozenset[DomainUuid]:
+    with explaining("list the domains"):
+        return frozenset(DomainUuid(domain.UUIDString()) for domain in raw.listAllDomains(flag))
+
+
+def _fetch_if_there(domain: Any, lists: Lists) -> Fetched | None:
+    try:
+        return _fetch(domain, lists)
+    except libvirt.libvirtError as error:
+        if is_gone(error):
+            return None
+        raise explained(error, f"read domain {domain.name()}") from error
+
+
+def _fetch(domain: Any, lists: Lists) -> Fetched:
+    uuid = DomainUuid(domain.UUIDString())
+    first = parse(domain.XMLDesc(0))
+    is_live = domain_xml.is_live(first)
+    live = first if is_live else None
+    persistent = _persistent(domain) if is_live else first
+    jobs = _jobs(domain, live) if live is not None else {}
+    if jobs:
+        # The mirror belongs to the job: read after it, or a job begun in between has none.
+        again = parse(domain.XMLDesc(0))
+        live = again if domain_xml.is_live(again) else live
+    has_snapshots = uuid in lists.with_snapshots
+    snapshots = _snapshots(domain) if has_snapshots else ()
+    return Fetched(
+        name=DomainName(domain.name()),
+        uuid=uuid,
+        state=_state(domain, uuid, lists, is_live=is_live),
+        live=live,
+        persistent=persistent,
+        snapshots=snapshots,
+        current=_current(domain) if snapshots else None,
+        checkpoints=_checkpoints(domain) if uuid in lists.with_checkpoints else (),
+        jobs=jobs,
+        domain_job=_domain_job(domain) if is_live else None,
+        has_managed_save=uuid in lists.with_managed_save,
+    )
+
+
+def _state(domain: Any, uuid: DomainUuid, lists: Lists, *, is_live: bool) -> tuple[int, int]:
+    known = lists.states.get(uuid)
+    off = (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_CRASHED)
+    if known is not None and (known[0] not in off) == is_live:
+        return known
+    state, reason = domain.state()
+    return state, reason
+
+
+def _persistent(domain: Any) -> Element | None:
+    if not domain.isPersistent():
+        return None
+    return parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+
+
+def _snapshots(domain: Any) -> tuple[Element, ...]:
+    found = []
+    for snapshot in domain.listAllSnapshots(libvirt.VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL):
+        try:
+            found.append(parse(snapshot.getXMLDesc(0)))
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT:
+                raise
+    return tuple(found)
+
+
+def _current(domain: Any) -> str | None:
+    try:
+        name: str = domain.snapshotCurrent(0).getName()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT:
+            return None
+        raise
+    return name
+
+
+def _checkpoints(domain: Any) -> tuple[str, ...]:
+    return tuple(sorted(checkpoint.getName() for checkpoint in domain.listAllCheckpoints(0)))
+
+
+def _jobs(domain: Any, live: Element) -> dict[DiskTarget, dict[str, int]]:
+    jobs: dict[DiskTarget, dict[str, int]] = {}
+    for element in domain_xml.disk_elements(live):
+        if (
+            domain_xml.source_of(element)[0] is DiskKind.EMPTY
+            or element.find("readonly") is not None
+        ):
+            continue
+        target = domain_xml.target_of(element)
+        # The disk or the domain may have gone since: then there is no job.
+        with suppress(libvirt.libvirtError):
+            if info := domain.blockJobInfo(target, 0):
+                jobs[target] = info
+    return jobs
+
+
+def _domain_job(domain: Any) -> str | None:
+    try:
+        stats = domain.jobStats(0)
+    except libvirt.libvirtError as error:
+        # 9.0 has no statistics for a native snapshot delete, and says so with an error (facts §4.1).
+        is_delete = error.get_error_code() == libvirt.VIR_ERR_INTERNAL_ERROR
+        return "snapshot" if is_delete else None
+    if stats.get("type", 0) in (
+        libvirt.VIR_DOMAIN_JOB_NONE,
+        libvirt.VIR_DOMAIN_JOB_COMPLETED,
+        libvirt.VIR_DOMAIN_JOB_FAILED,
+        libvirt.VIR_DOMAIN_JOB_CANCELLED,
+    ):
+        return None
+    return _OPERATIONS.get(stats.get("operation", 0), "other")
+
+
+def pool_folders(raw: Any) -> tuple[str, ...]:
+    """Target folders of the active pools that are folders; none without a storage driver."""
+    flags = (
+        libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
+        | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_DIR
+        | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_FS
+        | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_NETFS
+    )
+    found: list[str] = []
+    with suppress(libvirt.libvirtError):
+        for pool in raw.listAllStoragePools(flags):
+            with suppress(libvirt.libvirtError):
+                path = parse(pool.XMLDesc(0)).findtext("target/path")
+                found += [path] if path else []
+    return tuple(sorted(found))
+
+
+def volume_paths(raw: Any, volumes: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """(pool, volume) → path, for those that libvirt can say."""
+    found: dict[tuple[str, str], str] = {}
+    for pool, volume in sorted(set(volumes)):
+        with suppress(libvirt.libvirtError):
+            path = raw.storagePoolLookupByName(pool).storageVolLookupByName(volume).path()
+            found[pool, volume] = path
+    return found

@@ -1,0 +1,98 @@
+"""Folders that hold images: what lies in them, on which kind of file system."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.hypervisor.images import ImageShelf
+from reconciler.model.domain import ObservedFolder
+
+#: File systems that several hosts can mount at once.  FUSE is mostly a network in disguise.
+_SHARED = re.compile(
+    r"nfs\d?|cifs|smb\d?|smbfs|ceph|gfs2?|ocfs2|glusterfs|lustre|gpfs|beegfs|9p|virtiofs|afs"
+    r"|orangefs|pvfs2|vxfs|fuse(\..*)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mounts:
+    """What is mounted where: (mount point, file system type), the later one on top."""
+
+    points: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def read(cls, path: str = "/proc/self/mountinfo") -> "Mounts":
+        """The mounts of this process; none where they cannot be read."""
+        try:
+            lines = Path(path).read_text(errors="surrogateescape").splitlines()
+        except OSError:
+            return cls(())
+        return cls(tuple(point for line in lines if (point := _parsed(line)) is not None))
+
+    def file_system(self, folder: str) -> str:
+        """The type of the file system that *folder* lies on; empty where unknown."""
+        best, found = -1, ""
+        for point, kind in self.points:
+            is_above = folder == point or folder.startswith(point.rstrip("/") + "/")
+            if is_above and len(point) >= best:
+                best, found = len(point), kind
+        return found
+
+    def is_shared(self, folder: str) -> bool:
+        """Other hosts can mount what *folder* lies on."""
+        return _SHARED.fullmatch(self.file_system(folder)) is not None
+
+
+def scanned(folder: str, shelf: ImageShelf, mounts: Mounts) -> ObservedFolder:
+    """Put every image of *folder* (not of folders in it) on the shelf."""
+    return ObservedFolder(
+        path=folder,
+        is_listed=_is_listed(folder, shelf),
+        is_writable=_is_writable(folder),
+        free=_free(folder),
+        is_shared=mounts.is_shared(folder),
+    )
+
+
+def _is_listed(folder: str, shelf: ImageShelf) -> bool:
+    complete = True
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.path for entry in entries if _is_regular(entry))
+    except OSError:
+        return False
+    for name in names:
+        path = shelf.spelled(name)
+        if not shelf.is_declared(path):
+            complete = shelf.probe(path) and complete
+    return complete
+
+
+def _is_regular(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
+def _is_writable(folder: str) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _free(folder: str) -> int | None:
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return None
+    return status.f_bavail * status.f_frsize
+
+
+def _parsed(line: str) -> tuple[str, str] | None:
+    """``36 35 98:0 /root /point opts shared:1 - ext4 /dev/x rw`` → (``/point``, ``ext4``)."""
+    before, separator, after = line.partition(" - ")
+    fields = before.split(" ")
+    if not separator or len(fields) < 5:
+        return None
+    point = re.sub(r"\\([0-7]{3})", lambda m: chr(int(m.group(1), 8)), fields[4])
+    return point, after.split(" ")[0]

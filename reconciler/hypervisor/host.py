@@ -1,0 +1,164 @@
+"""The ``Hypervisor`` that the engine asks for: one libvirt with its image files."""
+
+from collections.abc import Callable
+
+from reconciler.hypervisor import (
+    agent,
+    block_job,
+    create,
+    definitions,
+    image_files,
+    records,
+)
+from reconciler.hypervisor.connection import Connection, Versions
+from reconciler.hypervisor.explaining import explaining
+from reconciler.hypervisor.observe import Observer
+from reconciler.model.action import CommitOverlays, CreateSnapshot, FinishJob, RedefineSnapshot
+from reconciler.model.domain import ObservedHost
+from reconciler.model.ledger import Ledger
+from reconciler.model.names import DiskTarget, DomainUuid, HostName, ImagePath, SnapshotName
+
+
+def _nothing_written(_uuid: DomainUuid) -> int:
+    return 0
+
+
+class LibvirtHost:
+    """Observing and acting have connections of their own, and so has each long operation."""
+
+    def __init__(
+        self,
+        name: HostName,
+        uri: str,
+        *,
+        is_readonly: bool,
+        extra_folders: tuple[str, ...] = (),
+        serial_of: Callable[[DomainUuid], int] = _nothing_written,
+        agent_timeout: int = 60,
+        thaw_seconds: float = 60.0,
+    ) -> None:
+        """*serial_of* is the journal's; *agent_timeout* bounds a freeze, in seconds."""
+        self.name = name
+        self._connection = Connection(uri, is_readonly=is_readonly)
+        self._observing = self._connection.another()
+        self._observer = Observer(
+            name, self._observing, extra_folders=extra_folders, serial_of=serial_of
+        )
+        self._agent_timeout = agent_timeout
+        self._thaw_seconds = thaw_seconds
+
+    def close(self) -> None:
+        """End the connections; the next call opens them again."""
+        self._connection.close()
+        self._observing.close()
+
+    def versions(self) -> Versions:
+        """Binding, daemon, QEMU and hypervisor type."""
+        return self._connection.versions()
+
+    @property
+    def is_local(self) -> bool:
+        """The image files are on this machine."""
+        return self._connection.is_local
+
+    def observe(self) -> ObservedHost:
+        """The whole host, afresh."""
+        return self._observer.host()
+
+    def write_ledger(self, domain: DomainUuid, ledger: Ledger) -> None:
+        """Replace the ledger in every definition there is."""
+        definitions.write_ledger(self._connection.domain(domain), ledger)
+
+    def read_ledger(self, domain: DomainUuid) -> Ledger | None:
+        """The ledger as it is now."""
+        return definitions.read_ledger(self._connection.domain(domain), domain)
+
+    def create_snapshot(self, domain: DomainUuid, action: CreateSnapshot, *, quiesce: bool) -> None:
+        """Take the snapshot."""
+        with self._connection.another() as connection:
+            create.create(
+                connection,
+                domain,
+                action,
+                quiesce=quiesce,
+                agent_timeout=self._agent_timeout,
+                thaw_seconds=self._thaw_seconds,
+            )
+
+    def freeze_status(self, domain: DomainUuid) -> bool:
+        """Whether the guest file systems are frozen now."""
+        return agent.is_frozen(self._connection.domain(domain))
+
+    def thaw(self, domain: DomainUuid) -> None:
+        """Thaw, again and again."""
+        with self._connection.another() as connection:
+            found = connection.domain(domain)
+            with explaining(f"thaw the file systems of {found.name()}"):
+                if found.isActive():
+                    agent.limit_answers(found, agent.ASK_SECONDS)
+                agent.thaw(found, seconds=self._thaw_seconds)
+
+    def commit_live(
+        self,
+        domain: DomainUuid,
+        action: CommitOverlays,
+        *,
+        bandwidth: int,
+        progress: block_job.Progress,
+        stop_asked: block_job.StopAsked,
+    ) -> None:
+        """Block commit up to *ready* (active) or to the end (live)."""
+        with self._connection.another() as connection:
+            block_job.commit(
+                connection,
+                domain,
+                action,
+                bandwidth=bandwidth,
+                progress=progress,
+                stop_asked=stop_asked,
+            )
+
+    def follow_job(
+        self,
+        domain: DomainUuid,
+        action: FinishJob,
+        *,
+        progress: block_job.Progress,
+        stop_asked: block_job.StopAsked,
+    ) -> None:
+        """Wait for a commit that is under way."""
+        with self._connection.another() as connection:
+            block_job.follow(connection, domain, action, progress=progress, stop_asked=stop_asked)
+
+    def pivot(self, domain: DomainUuid, disk: DiskTarget) -> None:
+        """Switch the guest over to the base."""
+        with self._connection.another() as connection:
+            block_job.pivot(connection.domain(domain), disk)
+
+    def abort_job(self, domain: DomainUuid, disk: DiskTarget) -> None:
+        """End a block job; the chain stays."""
+        block_job.abort(self._connection.domain(domain), disk)
+
+    def commit_offline(self, domain: DomainUuid, action: CommitOverlays) -> None:
+        """Merge with qemu-img, then rebase."""
+        image_files.commit(self._connection.domain(domain), action)
+
+    def switch_disk(
+        self, domain: DomainUuid, disk: DiskTarget, *, to: ImagePath, image_format: str
+    ) -> None:
+        """Point the persistent definition at *to*."""
+        definitions.switch_disk(
+            self._connection.domain(domain), disk, to=to, image_format=image_format
+        )
+
+    def forget_snapshot(self, domain: DomainUuid, snapshot: SnapshotName) -> None:
+        """Drop the record alone."""
+        records.forget(self._connection.domain(domain), snapshot)
+
+    def redefine_snapshot(self, domain: DomainUuid, action: RedefineSnapshot) -> None:
+        """Write the record anew."""
+        records.redefine(self._connection.domain(domain), action, is_local=self.is_local)
+
+    def remove_image(self, path: ImagePath) -> None:
+        """Unlink one file."""
+        image_files.remove(path)

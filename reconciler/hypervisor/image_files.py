@@ -1,0 +1,114 @@
+"""Changing image files that no QEMU has open: merged with qemu-img, unlinked."""
+
+import fcntl
+import os
+import stat
+import struct
+import time
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import HypervisorError, StepRefused
+from reconciler.hypervisor import domain_xml, qemu_img
+from reconciler.hypervisor.explaining import explaining
+from reconciler.hypervisor.live_disk import is_layer
+from reconciler.hypervisor.xml import parse
+from reconciler.model.action import CommitOverlays
+from reconciler.model.names import ImagePath
+
+_TRIES = 3
+#: QEMU keeps its image locks on these bytes of the file (block/file-posix.c).
+_LOCK_START, _LOCK_LENGTH = 100, 200
+_FLOCK = struct.Struct("hhqqi4x")
+_SECONDS_TO_LET_GO = 3.0
+
+
+def commit(domain: Any, action: CommitOverlays) -> None:
+    """Merge, and again when somebody wrote meanwhile; then point *rebased* at the base."""
+    what = f"commit {action.top} into {action.base} on {domain.name()}/{action.disk}"
+    for _ in range(_TRIES):
+        _demand_unused(domain, action, what)
+        before = _marks(action, what)
+        qemu_img.commit(action.top, "qcow2", action.base)
+        _demand_unused(domain, action, what)
+        if _marks(action, what) == before:
+            break
+    else:
+        raise HypervisorError(
+            f"cannot {what}: somebody writes to the images",
+            hint=f"fuser -v {action.top}",
+        )
+    _flush(Path(action.base))
+    for child in action.rebased:
+        qemu_img.rebase(child, action.base, action.base_format)
+        _flush(Path(child))
+
+
+def remove(path: ImagePath) -> None:
+    """Unlink one regular file that no process holds a QEMU lock on; what is gone is gone."""
+    what = f"remove image {path}"
+    file = Path(path)
+    try:
+        if not stat.S_ISREG(file.lstat().st_mode):
+            raise StepRefused(f"cannot {what}: it is no regular file")
+        if _is_locked(file):
+            raise StepRefused(f"cannot {what}: QEMU has it open", hint=f"fuser -v {path}")
+        file.unlink()
+        _flush(file.parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise HypervisorError(
+            f"cannot {what}: {error.strerror}", hint=f"ls -ld {file.parent}"
+        ) from error
+
+
+def _demand_unused(domain: Any, action: CommitOverlays, what: str) -> None:
+    """Nothing of it in the live chain; images off that chain may be merged while the guest runs."""
+    with explaining(what):
+        root = parse(domain.XMLDesc(0))
+    if not domain_xml.is_live(root):
+        return
+    touched = (action.base, *action.merged, *action.rebased)
+    for disk in domain_xml.disks(root):
+        for layer in disk.layers:
+            if any(is_layer(layer, image) for image in touched):
+                raise StepRefused(f"cannot {what}: the running domain uses {layer.path}")
+
+
+def _marks(action: CommitOverlays, what: str) -> tuple[tuple[int, int, int], ...]:
+    try:
+        statuses = [os.stat(image) for image in action.merged]  # noqa: PTH116
+    except OSError as error:
+        raise HypervisorError(
+            f"cannot {what}: {error.filename}: {error.strerror}", hint=f"ls -l {error.filename}"
+        ) from error
+    return tuple((s.st_ino, s.st_size, s.st_mtime_ns) for s in statuses)
+
+
+def _is_locked(file: Path) -> bool:
+    """A QEMU process still has the file open, after the moment that letting go may take."""
+    deadline = time.monotonic() + _SECONDS_TO_LET_GO
+    while _has_lock(file):
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _has_lock(file: Path) -> bool:
+    asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _LOCK_START, _LOCK_LENGTH, 0)
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked)
+    finally:
+        os.close(descriptor)
+    return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

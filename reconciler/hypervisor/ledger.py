@@ -1,0 +1,206 @@
+"""The ledger as the XML element that libvirt keeps in a domain's ``<metadata>`` (design §3)."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from lxml import etree
+
+from reconciler.hypervisor.xml import Element
+from reconciler.model.ledger import (
+    LEDGER_FORMAT,
+    CommitState,
+    Consistency,
+    EntryState,
+    Fence,
+    Ledger,
+    LedgerCommit,
+    LedgerEntry,
+    LedgerImage,
+    LedgerProblem,
+    LedgerReading,
+)
+from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
+
+NAMESPACE = "urn:virtsnap:ledger:1"
+PREFIX = "virtsnap"
+TAG = f"{{{NAMESPACE}}}ledger"
+
+
+def encoded(ledger: Ledger) -> str:
+    """The element; the same ledger always gives the same text."""
+    element = etree.Element("ledger", xmlns=NAMESPACE)
+    element.set("uuid", ledger.uuid)
+    element.set("serial", str(ledger.serial))
+    element.set("format", str(LEDGER_FORMAT))
+    # ASCII only: XML has no control characters and no lone surrogates, paths may have both.
+    element.text = json.dumps(_document(ledger), sort_keys=True, separators=(",", ":"))
+    return etree.tostring(element, encoding="unicode")
+
+
+def decoded(element: Element | None, uuid: DomainUuid) -> LedgerReading:
+    """What *element* says to the domain *uuid*; None is no ledger."""
+    if element is None:
+        return LedgerReading()
+    if element.get("uuid") != uuid:
+        return LedgerReading(problem=LedgerProblem.FOREIGN)
+    try:
+        if int(element.get("format", "")) > LEDGER_FORMAT:
+            return LedgerReading(problem=LedgerProblem.NEWER)
+        serial = int(element.get("serial", ""))
+        return LedgerReading(ledger=_ledger(uuid, serial, json.loads(element.text or "")))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return LedgerReading(problem=LedgerProblem.DAMAGED)
+
+
+def element_of(domain: Element) -> Element | None:
+    """The ledger element of a ``<domain>``."""
+    return domain.find(f"metadata/{TAG}")
+
+
+def decided(domains: tuple[Element, ...], uuid: DomainUuid) -> LedgerReading:
+    """One reading of several definitions: the higher serial counts, and a newer format forbids."""
+    elements = [element for element in map(element_of, domains) if element is not None]
+    readings = [(_serial(element), decoded(element, uuid)) for element in elements]
+    newer = [r for _, r in readings if r.problem is LedgerProblem.NEWER]
+    if newer:
+        return newer[0]
+    ours = [(s, r) for s, r in readings if r.problem is not LedgerProblem.FOREIGN]
+    chosen = max(ours or readings, key=lambda pair: pair[0], default=(0, LedgerReading()))
+    return chosen[1]
+
+
+def _serial(element: Element) -> int:
+    try:
+        return int(element.get("serial", ""))
+    except ValueError:
+        return -1
+
+
+def _document(ledger: Ledger) -> dict[str, Any]:
+    return _without_empty(
+        {
+            "entries": [_entry_document(entry) for entry in ledger.entries],
+            "images": [
+                {"path": i.path, "disk": i.disk, "snapshot": i.snapshot} for i in ledger.images
+            ],
+            "commits": [_commit_document(commit) for commit in ledger.commits],
+            "freezing": ledger.is_freezing or None,
+            "fence": _fence_document(ledger.fence),
+        }
+    )
+
+
+def _entry_document(entry: LedgerEntry) -> dict[str, Any]:
+    return _without_null(
+        {
+            "name": entry.name,
+            "uid": entry.uid,
+            "state": entry.state.value,
+            "created": entry.created,
+            "consistency": entry.consistency.value if entry.consistency else None,
+            "source": entry.source,
+            "manifest": entry.manifest,
+            "revision": entry.revision,
+        }
+    )
+
+
+def _commit_document(commit: LedgerCommit) -> dict[str, Any]:
+    return {
+        "disk": commit.disk,
+        "base": commit.base,
+        "merged": list(commit.merged),
+        "snapshots": list(commit.snapshots),
+        "state": commit.state.value,
+    }
+
+
+def _fence_document(fence: Fence | None) -> dict[str, Any] | None:
+    if fence is None:
+        return None
+    until = fence.until.astimezone(UTC) if fence.until.tzinfo else fence.until
+    return {"holder": fence.holder, "plan": fence.plan_id, "until": until.isoformat()}
+
+
+def _without_null(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def _without_empty(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if value not in (None, [])}
+
+
+def _ledger(uuid: DomainUuid, serial: int, document: dict[str, Any]) -> Ledger:
+    _only(document, {"entries", "images", "commits", "freezing", "fence"})
+    return Ledger(
+        uuid=uuid,
+        serial=serial,
+        entries=tuple(_entry(entry) for entry in document.get("entries", ())),
+        images=tuple(
+            LedgerImage(
+                path=ImagePath(_text(image["path"])),
+                disk=DiskTarget(_text(image["disk"])),
+                snapshot=SnapshotName(_text(image["snapshot"])),
+            )
+            for image in document.get("images", ())
+        ),
+        commits=tuple(_commit(commit) for commit in document.get("commits", ())),
+        is_freezing=document.get("freezing", False) is True,
+        fence=_fence(document.get("fence")),
+    )
+
+
+def _entry(document: dict[str, Any]) -> LedgerEntry:
+    known = {"name", "uid", "state", "created", "consistency", "source", "manifest", "revision"}
+    _only(document, known)
+    consistency = document.get("consistency")
+    created = document.get("created")
+    return LedgerEntry(
+        name=SnapshotName(_text(document["name"])),
+        uid=_text(document["uid"]),
+        state=EntryState(document["state"]),
+        created=None if created is None else int(created),
+        consistency=None if consistency is None else Consistency(consistency),
+        source=_text_or_none(document.get("source")),
+        manifest=_text_or_none(document.get("manifest")),
+        revision=_text_or_none(document.get("revision")),
+    )
+
+
+def _commit(document: dict[str, Any]) -> LedgerCommit:
+    _only(document, {"disk", "base", "merged", "snapshots", "state"})
+    return LedgerCommit(
+        disk=DiskTarget(_text(document["disk"])),
+        base=ImagePath(_text(document["base"])),
+        merged=tuple(ImagePath(_text(path)) for path in document["merged"]),
+        snapshots=tuple(SnapshotName(_text(name)) for name in document["snapshots"]),
+        state=CommitState(document["state"]),
+    )
+
+
+def _fence(document: dict[str, Any] | None) -> Fence | None:
+    if document is None:
+        return None
+    _only(document, {"holder", "plan", "until"})
+    return Fence(
+        holder=_text(document["holder"]),
+        plan_id=_text(document["plan"]),
+        until=datetime.fromisoformat(document["until"]),
+    )
+
+
+def _only(document: dict[str, Any], known: set[str]) -> None:
+    """A key that this format does not have would be lost when the ledger is written again."""
+    if set(document) - known:
+        raise ValueError(f"unknown keys {sorted(set(document) - known)}")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else _text(value)

@@ -1,0 +1,196 @@
+"""One libvirt with its image files, as it is now."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import libvirt
+
+from reconciler.hypervisor import domain_xml, fetch, ledger, power, snapshot_xml
+from reconciler.hypervisor.connection import Connection
+from reconciler.hypervisor.disks import DiskReader
+from reconciler.hypervisor.domain_xml import Definition
+from reconciler.hypervisor.fetch import Fetched
+from reconciler.hypervisor.folders import Mounts, scanned
+from reconciler.hypervisor.images import ImageShelf
+from reconciler.hypervisor.merged_by_hand import HandMergeFinder
+from reconciler.hypervisor.paths import PathBook
+from reconciler.hypervisor.uri import without_secrets
+from reconciler.hypervisor.xml import Element
+from reconciler.model.chain import Image
+from reconciler.model.domain import (
+    AgentState,
+    BlockJob,
+    JobKind,
+    ObservedDomain,
+    ObservedFolder,
+    ObservedHost,
+)
+from reconciler.model.names import DiskTarget, DomainUuid, HostName, folder_of
+from reconciler.model.snapshot import SnapshotRecord
+
+_JOB_KINDS = {
+    libvirt.VIR_DOMAIN_BLOCK_JOB_TYPE_PULL: JobKind.PULL,
+    libvirt.VIR_DOMAIN_BLOCK_JOB_TYPE_COPY: JobKind.COPY,
+    libvirt.VIR_DOMAIN_BLOCK_JOB_TYPE_COMMIT: JobKind.COMMIT,
+    libvirt.VIR_DOMAIN_BLOCK_JOB_TYPE_ACTIVE_COMMIT: JobKind.ACTIVE_COMMIT,
+    libvirt.VIR_DOMAIN_BLOCK_JOB_TYPE_BACKUP: JobKind.BACKUP,
+}
+_NO_DEFINITION = Definition(disks=(), agent=AgentState.ABSENT, firmware="bios", has_tpm=False)
+
+
+class Observer:
+    """Reads the host; keeps nothing but what comparing files has cost."""
+
+    def __init__(
+        self,
+        host: HostName,
+        connection: Connection,
+        *,
+        extra_folders: tuple[str, ...],
+        serial_of: Callable[[DomainUuid], int],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._host = host
+        self._connection = connection
+        self._extra_folders = extra_folders
+        self._serial_of = serial_of
+        self._now = now
+        self._hand_merges = HandMergeFinder()
+
+    def host(self) -> ObservedHost:
+        """Everything, afresh."""
+        connection, is_local = self._connection, self._connection.is_local
+        versions, began = connection.versions(), self._now()
+        described = fetch.fetched(connection)
+        shelf = ImageShelf(PathBook(is_local=is_local), is_local=is_local)
+        domains = self._domains(described, shelf)
+        images = shelf.all()
+        folders = self._folders(images, shelf) if is_local else ()
+        if is_local:
+            domains = tuple(self._with_hand_merges(domain, shelf) for domain in domains)
+        return ObservedHost(
+            name=self._host,
+            uri=without_secrets(connection.uri),
+            observed_at=began,
+            libvirt_version=versions.libvirt,
+            qemu_version=versions.qemu,
+            is_local=is_local,
+            domains=domains,
+            images=shelf.all(),
+            folders=folders,
+        )
+
+    def _domains(
+        self, described: tuple[Fetched, ...], shelf: ImageShelf
+    ) -> tuple[ObservedDomain, ...]:
+        definitions = [(_definition(f.live), _definition(f.persistent)) for f in described]
+        readings = [d.disks for pair in definitions for d in pair if d is not None]
+        volumes = {d.volume for disks in readings for d in disks if d.volume is not None}
+        paths = fetch.volume_paths(self._connection.raw, volumes)
+        reader = DiskReader(shelf, volumes=paths, is_local=self._connection.is_local)
+        # All formats are declared before the first header is read: raw is never probed.
+        for disks in readings:
+            reader.declare(disks)
+        return tuple(
+            self._domain(fetched, live, persistent, reader, shelf)
+            for fetched, (live, persistent) in zip(described, definitions, strict=True)
+        )
+
+    def _domain(
+        self,
+        fetched: Fetched,
+        live: Definition | None,
+        persistent: Definition | None,
+        reader: DiskReader,
+        shelf: ImageShelf,
+    ) -> ObservedDomain:
+        state, reason = fetched.state
+        seen = live or persistent or _NO_DEFINITION
+        live_disks = None if live is None else reader.live(live.disks)
+        elements = tuple(e for e in (fetched.live, fetched.persistent) if e is not None)
+        reading = ledger.decided(elements, fetched.uuid)
+        return ObservedDomain(
+            name=fetched.name,
+            uuid=fetched.uuid,
+            power=power.power_of(state, is_active=live is not None),
+            power_detail=power.detail_of(state, reason),
+            live=live_disks,
+            persistent=None
+            if persistent is None
+            else reader.persistent(persistent.disks, live_disks),
+            agent=seen.agent,
+            records=_records(fetched, shelf),
+            jobs=_jobs(fetched, live, shelf),
+            domain_job=fetched.domain_job,
+            checkpoints=fetched.checkpoints,
+            has_managed_save=fetched.has_managed_save,
+            is_paused_on_error=power.is_paused_on_error(state, reason),
+            firmware=seen.firmware,
+            has_tpm=seen.has_tpm,
+            ledger=reading.ledger,
+            ledger_problem=reading.problem,
+            journal_serial=self._serial_of(fetched.uuid),
+        )
+
+    def _folders(self, images: tuple[Image, ...], shelf: ImageShelf) -> tuple[ObservedFolder, ...]:
+        pools = fetch.pool_folders(self._connection.raw)
+        named = {os.path.realpath(folder) for folder in (*self._extra_folders, *pools)}
+        named |= {folder_of(image.path) for image in images}
+        mounts = Mounts.read()
+        wanted = sorted(f for f in named if f != "/dev" and not f.startswith("/dev/"))
+        return tuple(scanned(folder, shelf, mounts) for folder in wanted)
+
+    def _with_hand_merges(self, domain: ObservedDomain, shelf: ImageShelf) -> ObservedDomain:
+        if domain.jobs or not domain.records:
+            return domain
+        found = self._hand_merges.found(domain.records, domain.ledger, shelf)
+        return replace(domain, merged_by_hand=found) if found else domain
+
+
+def _definition(element: Element | None) -> Definition | None:
+    return None if element is None else domain_xml.definition(element)
+
+
+def _records(fetched: Fetched, shelf: ImageShelf) -> tuple[SnapshotRecord, ...]:
+    records = tuple(
+        snapshot_xml.record(
+            root,
+            uuid=fetched.uuid,
+            is_current=root.findtext("name") == fetched.current,
+            canonical=shelf.spelled,
+        )
+        for root in fetched.snapshots
+    )
+    for disk in (disk for record in records for disk in record.disks):
+        if disk.source is not None and disk.source_format is not None:
+            shelf.declare(disk.source, disk.source_format)
+        for overlay in (disk.overlay, disk.revert_overlay):
+            if overlay is not None:
+                shelf.declare(overlay, "qcow2")
+    return records
+
+
+def _jobs(fetched: Fetched, live: Definition | None, shelf: ImageShelf) -> tuple[BlockJob, ...]:
+    mirrors = {d.target: d.mirror for d in live.disks} if live else {}
+    return tuple(
+        _job(target, fetched.jobs[target], mirrors.get(target), shelf)
+        for target in sorted(fetched.jobs)
+    )
+
+
+def _job(
+    target: DiskTarget,
+    info: dict[str, int],
+    mirror: domain_xml.Mirror | None,
+    shelf: ImageShelf,
+) -> BlockJob:
+    return BlockJob(
+        disk=target,
+        kind=_JOB_KINDS.get(info.get("type", 0), JobKind.OTHER),
+        done=info.get("cur", 0),
+        total=info.get("end", 0),
+        is_ready=mirror is not None and mirror.is_ready,
+        destination=shelf.spelled(mirror.path) if mirror and mirror.path else None,
+    )

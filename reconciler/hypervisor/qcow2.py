@@ -1,0 +1,158 @@
+"""The header of an image file, read without starting a process (QEMU's docs/interop/qcow2.txt)."""
+
+import json
+import os
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+#: The header, its extensions and the backing name lie in the first cluster, mostly in its first page.
+_FIRST_READ = 4096
+_FIXED = struct.Struct(">4sIQIIQIIQQIIQ")
+_V3 = struct.Struct(">QQQII")
+_EXTENSION = struct.Struct(">II")
+_BACKING_FORMAT = 0xE2792ACA
+_INCOMPATIBLE_DATA_FILE = 1 << 2
+_MAX_NAME = 1023
+
+#: Format by what the file begins with; qcow2 is told from its forefather by the version.
+_MAGICS = (
+    (0, b"QED\0", "qed"),
+    (0, b"KDMV", "vmdk"),
+    (0, b"COWD", "vmdk"),
+    (0, b"# Disk DescriptorFile", "vmdk"),
+    (0, b"vhdxfile", "vhdx"),
+    (0, b"conectix", "vpc"),
+    (0x40, b"\x7f\x10\xda\xbe", "vdi"),
+)
+
+
+class NotQcow2Error(ValueError):
+    """The header makes no sense as qcow2."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Qcow2Header:
+    """What matters of a qcow2 header; *backing* as the file spells it."""
+
+    virtual_size: int
+    backing: str | None = None
+    backing_format: str | None = None
+    internal_snapshots: int = 0
+    is_encrypted: bool = False
+    has_data_file: bool = False
+
+
+def format_by_magic(start: bytes) -> str | None:
+    """The format of a file that begins with *start*; None for none that is known."""
+    if start.startswith(b"QFI\xfb") and len(start) >= 8:
+        return "qcow" if start[4:8] == b"\0\0\0\1" else "qcow2"
+    for offset, magic, name in _MAGICS:
+        if start[offset : offset + len(magic)] == magic:
+            return name
+    return None
+
+
+def read_start(descriptor: int) -> bytes:
+    """The part of an open file that tells its format."""
+    return os.pread(descriptor, _FIRST_READ, 0)
+
+
+def read_header(descriptor: int, start: bytes) -> Qcow2Header:
+    """The qcow2 header of an open file whose first bytes are *start*."""
+    if len(start) < _FIXED.size:
+        raise NotQcow2Error("the file is too short")
+    magic, version, name_at, name_size, cluster_bits, size, crypt, *_, snapshots, _at = (
+        _FIXED.unpack(start[: _FIXED.size])
+    )
+    if magic != b"QFI\xfb" or version not in (2, 3) or not 9 <= cluster_bits <= 21:
+        raise NotQcow2Error(f"version {version}, cluster bits {cluster_bits}")
+    incompatible, extensions_at = 0, _FIXED.size
+    if version == 3:
+        if len(start) < _FIXED.size + _V3.size:
+            raise NotQcow2Error("the file is too short")
+        incompatible, _, _, _, extensions_at = _V3.unpack_from(start, _FIXED.size)
+    end = name_at or 1 << cluster_bits
+    return Qcow2Header(
+        virtual_size=size,
+        backing=_backing_name(descriptor, start, name_at, name_size),
+        backing_format=_backing_format(descriptor, start, extensions_at, end),
+        internal_snapshots=snapshots,
+        is_encrypted=crypt != 0,
+        has_data_file=bool(incompatible & _INCOMPATIBLE_DATA_FILE),
+    )
+
+
+def _backing_name(descriptor: int, start: bytes, offset: int, size: int) -> str | None:
+    if offset == 0 or size == 0:
+        return None
+    if size > _MAX_NAME:
+        raise NotQcow2Error(f"a backing file name of {size} bytes")
+    name = _piece(descriptor, start, offset, size)
+    if len(name) < size:
+        raise NotQcow2Error("the file ends within its backing file name")
+    return os.fsdecode(name)
+
+
+def _backing_format(descriptor: int, start: bytes, offset: int, end: int) -> str | None:
+    while offset + _EXTENSION.size <= end:
+        head = _piece(descriptor, start, offset, _EXTENSION.size)
+        if len(head) < _EXTENSION.size:
+            return None
+        kind, length = _EXTENSION.unpack(head)
+        offset += _EXTENSION.size
+        if kind == 0:
+            return None
+        if kind == _BACKING_FORMAT:
+            return _piece(descriptor, start, offset, min(length, 64)).decode("ascii", "replace")
+        offset += (length + 7) & ~7
+    return None
+
+
+def _piece(descriptor: int, start: bytes, offset: int, size: int) -> bytes:
+    if offset + size <= len(start):
+        return start[offset : offset + size]
+    return os.pread(descriptor, size, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class BackingName:
+    """A backing file name taken apart.  *path* is None where it names no file (``nbd://…``)."""
+
+    path: str | None
+    #: the driver, where the name itself says it
+    format: str | None = None
+
+
+def parsed_name(name: str) -> BackingName:
+    """*name* as a path: plain, ``file:…`` or ``json:{…}`` (QEMU's pseudo-protocol)."""
+    if name.startswith("json:"):
+        try:
+            options = json.loads(name[len("json:") :])
+        except (ValueError, RecursionError):
+            return BackingName(None)
+        return _from_options(options) if isinstance(options, dict) else BackingName(None)
+    if name.startswith("file:"):
+        return BackingName(name[len("file:") :])
+    before, colon, _ = name.partition(":")
+    # QEMU takes a colon before the first slash for the end of a protocol.
+    return BackingName(None) if colon and "/" not in before else BackingName(name)
+
+
+def _from_options(options: dict[str, Any]) -> BackingName:
+    driver = options.get("driver")
+    filename = options.get("file.filename")
+    file = options.get("file")
+    if filename is None and isinstance(file, dict):
+        filename = file.get("filename")
+    if filename is None:
+        filename = options.get("filename")
+    if not isinstance(filename, str) or options.get("file.driver", "file") not in _FILE_DRIVERS:
+        return BackingName(None)
+    if isinstance(file, dict) and file.get("driver", "file") not in _FILE_DRIVERS:
+        return BackingName(None)
+    is_format = isinstance(driver, str) and driver not in _FILE_DRIVERS
+    return BackingName(parsed_name(filename).path, driver if is_format else None)
+
+
+_FILE_DRIVERS = ("file", "host_device")

@@ -1,0 +1,253 @@
+"""A ``<domainsnapshot>``: read as a record, rewritten where an image has moved, or made anew."""
+
+from collections.abc import Callable
+from copy import deepcopy
+
+from lxml import etree
+
+from reconciler.hypervisor import domain_xml, ledger
+from reconciler.hypervisor.domain_xml import DiskReading
+from reconciler.hypervisor.xml import Element, text_of, written
+from reconciler.model.action import CreateSnapshot, SourceChange
+from reconciler.model.domain import DiskKind
+from reconciler.model.ledger import EntryState
+from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
+from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotDisk, SnapshotRecord
+
+_INNER = ("domain", "inactiveDomain")
+Canonical = Callable[[str], ImagePath]
+
+
+def record(
+    root: Element, *, uuid: DomainUuid, is_current: bool, canonical: Canonical
+) -> SnapshotRecord:
+    """The record that *root* is; its paths made canonical."""
+    name = SnapshotName(text_of(root, "name"))
+    memory = root.find("memory")
+    memory_file = None if memory is None else memory.get("file")
+    uid, intent_images, serial = _provenance(root, name, uuid, canonical)
+    return SnapshotRecord(
+        name=name,
+        created=int(text_of(root, "creationTime", "0")),
+        state=text_of(root, "state"),
+        description=text_of(root, "description"),
+        parent=SnapshotName(text_of(root, "parent/name")) or None,
+        is_current=is_current,
+        memory=_memory(memory),
+        memory_file=canonical(memory_file) if memory_file else None,
+        disks=_disks(root, canonical),
+        inactive_sources=_inactive_sources(root, canonical),
+        uid=uid,
+        intent_images=intent_images,
+        ledger_serial=serial,
+        is_delete_unfinished=root.find("disks/disk/snapshotDeleteInProgress") is not None,
+    )
+
+
+def _memory(element: Element | None) -> MemoryCapture:
+    # 11.3 leaves <memory> out of a shut-off external snapshot (facts §1.1).
+    return MemoryCapture.NONE if element is None else MemoryCapture(element.get("snapshot", "no"))
+
+
+def _disks(root: Element, canonical: Canonical) -> tuple[SnapshotDisk, ...]:
+    """Captured disks in the order of ``<disks>``, then those that only the inner domain knows."""
+    inner = root.find("domain")
+    seen = {} if inner is None else {disk.target: disk for disk in domain_xml.disks(inner)}
+    reverted = _overlays(root.find("revertDisks"), canonical)
+    found: dict[DiskTarget, SnapshotDisk] = {}
+    for element in root.iterfind("disks/disk"):
+        target = DiskTarget(element.get("name", ""))
+        capture = DiskCapture(element.get("snapshot", "no"))
+        overlay = domain_xml.source_of(element)[1]
+        found[target] = _disk(
+            target,
+            capture,
+            seen.get(target),
+            canonical,
+            overlay=canonical(overlay) if overlay and capture is DiskCapture.EXTERNAL else None,
+            revert_overlay=reverted.get(target),
+        )
+    for target, reading in seen.items():
+        if target not in found:
+            found[target] = _disk(target, DiskCapture.SKIPPED, reading, canonical)
+    return tuple(found.values())
+
+
+def _disk(
+    target: DiskTarget,
+    capture: DiskCapture,
+    reading: DiskReading | None,
+    canonical: Canonical,
+    *,
+    overlay: ImagePath | None = None,
+    revert_overlay: ImagePath | None = None,
+) -> SnapshotDisk:
+    source = None if reading is None else reading.active.path
+    return SnapshotDisk(
+        target=target,
+        capture=capture,
+        source=canonical(source) if source else None,
+        source_format=reading.active.format if reading is not None and source else None,
+        overlay=overlay,
+        revert_overlay=revert_overlay,
+        is_writable=reading is not None and is_writable(reading),
+    )
+
+
+def is_writable(reading: DiskReading) -> bool:
+    """The same rule as ``Disk.is_writable``."""
+    return (
+        reading.device == "disk"
+        and (reading.active.kind is not DiskKind.EMPTY or reading.volume is not None)
+        and not reading.is_readonly
+        and not reading.is_transient
+    )
+
+
+def _overlays(element: Element | None, canonical: Canonical) -> dict[DiskTarget, ImagePath]:
+    found = {}
+    for disk in () if element is None else element.iterchildren("disk"):
+        path = domain_xml.source_of(disk)[1]
+        if path:
+            found[DiskTarget(disk.get("name", ""))] = canonical(path)
+    return found
+
+
+def _inactive_sources(root: Element, canonical: Canonical) -> tuple[ImagePath, ...]:
+    """Images that only ``<inactiveDomain>`` names: a revert would install them too."""
+    inactive, inner = root.find("inactiveDomain"), root.find("domain")
+    if inactive is None:
+        return ()
+    known = set() if inner is None else _sources(inner, canonical)
+    return tuple(sorted(_sources(inactive, canonical) - known))
+
+
+def _sources(domain: Element, canonical: Canonical) -> set[ImagePath]:
+    paths = (domain_xml.source_of(disk)[1] for disk in domain_xml.disk_elements(domain))
+    return {canonical(path) for path in paths if path}
+
+
+def _provenance(
+    root: Element, name: SnapshotName, uuid: DomainUuid, canonical: Canonical
+) -> tuple[str | None, tuple[ImagePath, ...], int]:
+    """The intent that names this very snapshot, in the ledger copy it was born with."""
+    inner = tuple(e for tag in _INNER if (e := root.find(tag)) is not None)
+    copy = ledger.decided(inner, uuid).ledger
+    if copy is None:
+        return None, (), 0
+    entry = copy.entry(name)
+    if entry is None or entry.state is not EntryState.CREATING:
+        return None, (), copy.serial
+    images = tuple(canonical(image.path) for image in copy.images if image.snapshot == name)
+    return entry.uid, images, copy.serial
+
+
+# Making and rewriting
+
+
+def created(action: CreateSnapshot) -> str:
+    """The XML that takes the snapshot: a named file for each disk, ``no`` for all others."""
+    root = etree.Element("domainsnapshot")
+    etree.SubElement(root, "name").text = action.snapshot
+    if action.description:
+        etree.SubElement(root, "description").text = action.description
+    disks = etree.SubElement(root, "disks")
+    for new in action.overlays:
+        disk = etree.SubElement(disks, "disk", name=new.target, snapshot="external", type="file")
+        etree.SubElement(disk, "driver", type="qcow2")
+        etree.SubElement(disk, "source", file=new.overlay)
+    for target in action.skipped:
+        etree.SubElement(disks, "disk", name=target, snapshot="no")
+    return written(root)
+
+
+def describe(root: Element, description: str) -> None:
+    """Put another description in."""
+    element = root.find("description")
+    if element is None:
+        element = etree.Element("description")
+        name = root.find("name")
+        root.insert(0 if name is None else root.index(name) + 1, element)
+    element.text = description
+
+
+def change(root: Element, change: SourceChange, *, is_block: bool) -> None:
+    """Put right what the record says of one disk, in both inner definitions and in ``<disks>``."""
+    if change.source is not None:
+        _change_inner(root, change.target, change.source, change.source_format, is_block=is_block)
+    if change.overlay is None:
+        return
+    for element in root.iterfind("disks/disk"):
+        if element.get("name") == change.target:
+            set_source(element, change.overlay, is_block=False)
+    # Where <revertDisks> has the disk it hides <disks> (facts §2).
+    for element in root.findall("revertDisks/disk"):
+        if element.get("name") == change.target:
+            _remove(element)
+    reverted = root.find("revertDisks")
+    if reverted is not None and not len(reverted):
+        _remove(reverted)
+
+
+def _change_inner(
+    root: Element,
+    target: DiskTarget,
+    source: ImagePath,
+    image_format: str | None,
+    *,
+    is_block: bool,
+) -> None:
+    before: str | None = None
+    for tag in _INNER:
+        inner = root.find(tag)
+        for element in () if inner is None else domain_xml.disk_elements(inner):
+            if domain_xml.target_of(element) != target:
+                continue
+            present = domain_xml.source_of(element)[1]
+            if tag == "domain":
+                before = present
+            elif before is not None and present != before:
+                continue  # the persistent definition stood on another image: not ours to move
+            point_at(element, source, image_format, is_block=is_block)
+
+
+def point_at(disk: Element, source: ImagePath, image_format: str | None, *, is_block: bool) -> None:
+    """Another image under a ``<disk>``, and no stale chain: libvirt would obey it (facts §0.10)."""
+    set_source(disk, source, is_block=is_block)
+    if image_format is not None:
+        driver = disk.find("driver")
+        if driver is None:
+            driver = etree.SubElement(disk, "driver", name="qemu")
+        driver.set("type", image_format)
+    for stale in (*disk.findall("backingStore"), *disk.findall("mirror")):
+        _remove(stale)
+
+
+def set_source(element: Element, path: str, *, is_block: bool) -> None:
+    """Name a file or block device in the ``<source>`` of *element*."""
+    element.set("type", "block" if is_block else "file")
+    source = element.find("source")
+    if source is None:
+        source = etree.SubElement(element, "source")
+    for attribute in ("file", "dev", "index", "pool", "volume"):
+        if attribute in source.attrib:
+            del source.attrib[attribute]
+    source.set("dev" if is_block else "file", path)
+
+
+def put_back(now: Element, before: Element) -> bool:
+    """Let *now* say of its disks what *before* said; whether that changed anything."""
+    changed = False
+    for tag in (*_INNER, "disks"):
+        old, new = before.find(tag), now.find(tag)
+        if old is None or new is None or written(old) == written(new):
+            continue
+        now.replace(new, deepcopy(old))
+        changed = True
+    return changed
+
+
+def _remove(element: Element) -> None:
+    parent = element.getparent()
+    if parent is not None:
+        parent.remove(element)

@@ -1,0 +1,30 @@
+"""What a connection URI says by itself."""
+
+import re
+from urllib.parse import urlsplit
+
+_PASSWORD_IN_AUTHORITY = re.compile(r"(//[^/@:\s]*):[^/@\s]*@")
+_SECRET_PARAMETER = re.compile(r"(?i)\b(pass(?:word|wd)?|secret|token)=[^&\s'\"]*")
+
+
+def without_secrets(text: str) -> str:
+    """*text* with the passwords of every URI in it replaced by ``***``."""
+    return _SECRET_PARAMETER.sub(r"\1=***", _PASSWORD_IN_AUTHORITY.sub(r"\1:***@", text))
+
+
+def transport_of(uri: str) -> str:
+    """``ssh`` of ``qemu+ssh://…``; empty for none."""
+    return urlsplit(uri).scheme.partition("+")[2]
+
+
+def host_of(uri: str) -> str:
+    """The machine that *uri* names; empty for this one."""
+    try:
+        return urlsplit(uri).hostname or ""
+    except ValueError:
+        return ""
+
+
+def is_local(uri: str) -> bool:
+    """The daemon is on this machine, so its image files are too."""
+    return not host_of(uri) and transport_of(uri) in ("", "unix")

@@ -1,0 +1,107 @@
+"""Files → what is desired, or every problem in them at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.errors import ManifestError, SourceError
+from reconciler.manifest import build, cross_check
+from reconciler.manifest.document import RENDERED, Document, read_document
+from reconciler.manifest.positions import Node, Unreadable, decoded, documents
+from reconciler.manifest.problem import Problem
+from reconciler.manifest.render import render
+from reconciler.manifest.values import ValuesTree, overrides
+from reconciler.model.desired import Desired
+from reconciler.model.manifest_file import ManifestFile
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was read so far.  *is_partial*: a file, or what follows in it, could not be read."""
+
+    documents: list[Document]
+    problems: list[Problem]
+    count: int = 0
+    is_partial: bool = False
+
+
+def load(
+    files: Sequence[ManifestFile],
+    *,
+    source: str,
+    revision: str | None,
+    is_complete: bool,
+    default_host_uri: str | None = None,
+    values: tuple[Path, ...] = (),
+    settings: tuple[str, ...] = (),
+    allow_empty: bool = False,
+) -> Desired:
+    """What *files* (manifests, templates, their ``values.yaml``) ask for.
+
+    *values* and *settings* are ``--values`` and ``--set``, for the templates.  ``ManifestError``
+    has all problems of all files; ``SourceError`` when there is no document and *allow_empty* is
+    not said.
+    """
+    reading = _read(files, values, settings)
+    found = reading.documents
+    _report(reading, [*cross_check.repeated_names(found), *cross_check.repeated_domains(found)])
+    _report(reading, [*cross_check.snapshot_lists(found), *build.capture_conflicts(found)])
+    if not reading.is_partial:
+        _report(reading, list(cross_check.unknown_references(found)))
+    if reading.problems:
+        raise ManifestError(
+            tuple(str(problem) for problem in sorted(set(reading.problems))),
+            hint="virtsnap schema",
+        )
+    if not reading.count and not allow_empty:
+        raise SourceError(
+            f"cannot use the manifests of {source}: there is no document in them",
+            hint="if nothing is meant to be declared, say --allow-empty",
+        )
+    return Desired(
+        source=source,
+        revision=revision,
+        is_complete=is_complete,
+        hosts=build.hosts(found, default_uri=default_host_uri),
+        domains=build.domains(found),
+    )
+
+
+def _read(
+    files: Sequence[ManifestFile], values: tuple[Path, ...], settings: tuple[str, ...]
+) -> _Reading:
+    given, problems = overrides(values, settings)
+    tree = ValuesTree((file for file in files if file.is_values), given)
+    reading = _Reading(documents=[], problems=[*problems, *tree.problems])
+    for file in sorted(files, key=lambda file: file.name):
+        if file.is_values:
+            continue
+        name, nodes, wrong = _nodes(file, tree)
+        reading.is_partial |= bool(wrong)
+        _report(reading, wrong)
+        for node in nodes:
+            reading.count += 1
+            document, wrong = read_document(name, node)
+            _report(reading, wrong)
+            if document:
+                reading.documents.append(document)
+    return reading
+
+
+def _report(reading: _Reading, problems: Sequence[Problem]) -> None:
+    reading.problems.extend(problems)
+
+
+def _nodes(file: ManifestFile, tree: ValuesTree) -> tuple[str, tuple[Node, ...], list[Problem]]:
+    """The documents of a file, rendered first when it is a template, and its name in problems."""
+    name = file.name
+    try:
+        text = decoded(name, file.text)
+        if file.is_template:
+            rendered = render(name, text, tree.for_file(name))
+            name += RENDERED
+            text = decoded(name, rendered.encode("utf-8", "surrogatepass"))
+        nodes, problems = documents(name, text)
+    except Unreadable as error:
+        return name, (), [error.problem]
+    return name, nodes, list(problems)

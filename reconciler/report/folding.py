@@ -1,0 +1,51 @@
+"""Which steps only complete another one, so that people need not read them."""
+
+from collections.abc import Sequence
+
+from reconciler.model.action import (
+    CommitOverlays,
+    FinishJob,
+    ForgetSnapshot,
+    RedefineSnapshot,
+    RemoveImage,
+)
+from reconciler.model.names import ImagePath, SnapshotName
+from reconciler.model.plan import Reason, Step
+
+#: A redefine for one of these completes the removal before it.
+_COMPLETES = frozenset({Reason.RECORD_OUTDATED, Reason.CURRENT_MISPLACED})
+
+
+def folded(steps: Sequence[Step]) -> frozenset[str]:
+    """Ids of the forget, redefine and remove-image steps that follow a commit of the same."""
+    snapshots: set[SnapshotName] = set()
+    images: set[ImagePath] = set()
+    reasons: set[Reason] = set()
+    after: set[str] = set()
+    hidden: set[str] = set()
+    for step in steps:
+        action = step.action
+        follows = bool(after & set(step.depends_on))
+        match action:
+            case CommitOverlays() | FinishJob():
+                snapshots |= set(action.snapshots)
+                images |= set(action.merged)
+                reasons.add(step.reason)
+                after.add(step.id)
+                continue
+            case ForgetSnapshot(snapshot=snapshot, keeps_as_lost=False):
+                is_part = snapshot in snapshots
+            case RemoveImage(path=path):
+                is_part = path in images
+            case RedefineSnapshot(description=None):
+                # its record names what was merged, or the pointer moved with it
+                is_part = follows or (
+                    bool(after) and (step.reason in reasons or step.reason in _COMPLETES)
+                )
+            case _:
+                is_part = False
+        if is_part:
+            hidden.add(step.id)
+        if is_part and follows:
+            after.add(step.id)
+    return frozenset(hidden)

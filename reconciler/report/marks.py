@@ -1,0 +1,33 @@
+"""Whose a snapshot is, in one word."""
+
+import enum
+
+from reconciler.model.domain import ObservedDomain
+from reconciler.model.ledger import EntryState
+from reconciler.model.snapshot import SnapshotRecord
+
+
+class Mark(enum.StrEnum):
+    """How a snapshot stands with virtsnap."""
+
+    MANAGED = "managed"
+    UNMANAGED = "unmanaged"
+    CREATING = "creating"
+    DELETING = "deleting"
+    LOST = "lost"
+
+
+def mark_of(domain: ObservedDomain, record: SnapshotRecord) -> Mark:
+    """Managed means: entry and record agree in name, uid and creation time (design §3)."""
+    entry = domain.ledger.entry(record.name) if domain.ledger else None
+    if entry is None or entry.uid != record.uid:
+        return Mark.UNMANAGED
+    if entry.state is EntryState.CREATING:
+        return Mark.CREATING
+    if entry.created != record.created:
+        return Mark.UNMANAGED
+    return {
+        EntryState.TAKEN: Mark.MANAGED,
+        EntryState.DELETING: Mark.DELETING,
+        EntryState.LOST: Mark.LOST,
+    }[entry.state]

@@ -1,0 +1,44 @@
+"""The end of an apply, for people: what went wrong, what is left, and one line that sums it up."""
+
+from collections.abc import Iterator, Sequence
+
+from reconciler.model.outcome import DomainOutcome, DomainStatus
+from reconciler.report.lines import Line, Tone
+from reconciler.report.refusals import explained
+from reconciler.report.units import count
+
+
+def outcome_lines(outcomes: Sequence[DomainOutcome]) -> Iterator[Line]:
+    """Nothing about domains that went well, but in the numbers."""
+    for outcome in outcomes:
+        yield from _trouble(outcome)
+    done = sum(outcome.steps_done for outcome in outcomes)
+    changed = sum(1 for outcome in outcomes if outcome.steps_done)
+    text = f"Done: {count(done, 'step')} on {count(changed, 'domain')}"
+    others = [
+        f"{number} {status}"
+        for status in DomainStatus
+        if status not in (DomainStatus.IN_SYNC, DomainStatus.APPLIED)
+        for number in (sum(1 for outcome in outcomes if outcome.status is status),)
+        if number
+    ]
+    yield Line(f"{text}; {', '.join(others)}." if others else f"{text}.", Tone.STRONG)
+
+
+def _trouble(outcome: DomainOutcome) -> Iterator[Line]:
+    name = f"{outcome.domain} on {outcome.host}"
+    for refusal in outcome.refusals:
+        # the plan that was just shown has said the others
+        if refusal not in outcome.plan.refusals:
+            words = explained(refusal, domain=outcome.domain, manifest=outcome.plan.manifest)
+            yield Line(f"! refused {refusal.code} {name}: {words.message}", Tone.REFUSED)
+            yield Line(f"  hint: {words.hint}", Tone.QUIET)
+    if outcome.error is not None:
+        message = outcome.error.message.replace("\n", "; ")
+        yield Line(f"! {outcome.status} {name}: {message}", Tone.REFUSED)
+        if outcome.error.hint:
+            yield Line(f"  hint: {outcome.error.hint}", Tone.QUIET)
+    elif outcome.status is DomainStatus.INTERRUPTED and not outcome.left:
+        yield Line(f"! {outcome.status} {name}", Tone.WARNING)
+    if outcome.left:
+        yield Line(f"! {outcome.status} {name}: left to do: {outcome.left}", Tone.WARNING)

@@ -1,0 +1,233 @@
+"""The words for every refusal code.  Facts in braces: see ``phrase``; ``{thing}`` is the snapshot
+concerned, else the domain.
+"""
+
+from dataclasses import dataclass
+
+from reconciler.model.refusal import RefusalCode as Code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """*meaning* says why virtsnap refuses, *by_hand* what is safe to do about it."""
+
+    sentence: str
+    hint: str
+    meaning: str
+    by_hand: str
+
+
+WORDS: dict[Code, Words] = {
+    Code.AGENT_NOT_CONNECTED: Words(
+        sentence="cannot quiesce {domain}: the guest agent is {state|not connected}",
+        hint="start qemu-guest-agent in the guest, or set `quiesce: preferred`; to look: "
+        'virsh qemu-agent-command {domain!q} \'{"execute":"guest-ping"}\'',
+        meaning="The snapshot says `quiesce: required`, and the file systems of the guest can only "
+        "be frozen through qemu-guest-agent, which does not answer.",
+        by_hand="Install or start the agent in the guest. Or declare `quiesce: preferred`: the "
+        "snapshot is then taken crash consistent, and that is recorded.",
+    ),
+    Code.AGENT_FROZEN: Words(
+        sentence="cannot quiesce {domain}: its file systems are frozen already, not by virtsnap",
+        hint="wait for the backup that froze them; if it has died: virsh domfsthaw {domain!q}",
+        meaning="Somebody else froze the guest, most likely a backup at work. Thawing it would "
+        "break what they are doing.",
+        by_hand="Find who froze it. Once you are sure that nobody is at work, thaw it with "
+        "`virsh domfsthaw`.",
+    ),
+    Code.BLOCK_JOB_RUNNING: Words(
+        sentence="cannot change {thing}: a block job[ ({job})] that virtsnap did not start runs on "
+        "{disk|a disk}[ of {domain}]",
+        hint="wait until it ends: virsh blockjob {domain!q} {disk!q|DISK} --info",
+        meaning="Block jobs of others (backups, migrations, copies) are waited for, never ended.",
+        by_hand="Wait. `virsh blockjob DOMAIN DISK --abort` ends a job that was left behind; that "
+        "is for its owner to decide.",
+    ),
+    Code.CHAIN_BROKEN: Words(
+        sentence="cannot change {thing}: the backing chain of {disk|a disk} is not sound"
+        "[, at {image}][: {cause}]",
+        hint="virtsnap tree {domain!q}; then qemu-img info --backing-chain {image!q|IMAGE}",
+        meaning="Files, definition and image headers of this disk contradict each other. Whatever "
+        "is changed on top of that could lose data.",
+        by_hand="Keep copies of all images of the disk first. Put the header right with "
+        "`qemu-img rebase -u -F FORMAT -b BASE IMAGE` only while the domain is shut off, and only "
+        "if you know what the base was.",
+    ),
+    Code.CHAIN_TOO_DEEP: Words(
+        sentence="cannot take {thing}: the chain of {disk|a disk} would have {depth|more} images "
+        "above its base[, {limit} are allowed]",
+        hint="remove older snapshots from {manifest} (with `prune: auto` or `confirm`), or raise "
+        "chain.maxDepth if it is the limit",
+        meaning="Every snapshot makes the chain longer. The limit is `chain.maxDepth`, or what "
+        "this libvirt can start again (libvirt 10.8 to 11.10: 25 images).",
+        by_hand="Consolidate older snapshots by removing them from the manifest.",
+    ),
+    Code.CLAIMED_TWICE: Words(
+        sentence="cannot plan {domain}: it is declared more than once[, in {manifests}]",
+        hint="leave one of the manifests",
+        meaning="Two manifests mean the same domain, by name and UUID or through two Hosts with "
+        "one libvirt. Obeying either would undo the other.",
+        by_hand="Merge the manifests.",
+    ),
+    Code.DEFINITIONS_DISAGREE: Words(
+        sentence="cannot change {thing}: the running and the persistent definition of {domain} "
+        "name different images for {disk|a disk}",
+        hint="virsh dumpxml {domain!q}; virsh dumpxml --inactive {domain!q}",
+        meaning="After its next start the domain would use another image than now. Which of them "
+        "is right is not for virtsnap to guess.",
+        by_hand="Keep what the running domain uses: `virsh edit` the persistent definition, set "
+        "the same `<source>` and remove `<backingStore>`.",
+    ),
+    Code.DISK_NOT_SUPPORTED: Words(
+        sentence="cannot work on {disk|the disks} of {domain}: {cause|disks of this kind are not "
+        "supported}",
+        hint="leave it out: `disks: {{disk|TARGET}: skip}`",
+        meaning="External snapshots need a file-backed, writable disk that only one domain writes "
+        "to, and that the definition does not exclude.",
+        by_hand="Skip the disk in the manifest, and back it up by the means of its storage.",
+    ),
+    Code.DOMAIN_BUSY: Words(
+        sentence="cannot change {thing}: {domain} is busy[ with {job}][ ({cause})]",
+        hint="wait until it ends: virsh domjobinfo {domain!q}",
+        meaning="A backup, migration or snapshot of somebody else is under way on the domain.",
+        by_hand="Wait for it.",
+    ),
+    Code.DOMAIN_MISSING: Words(
+        sentence="cannot find {domain}: this libvirt has no such domain[; nearly the same: {near}]",
+        hint="virsh list --all; put metadata.name or spec.domain in {manifest} right, or remove "
+        "the manifest",
+        meaning="The manifest names a domain that is not defined here.",
+        by_hand="Define the domain, or correct the manifest.",
+    ),
+    Code.FOREIGN_OVERLAY: Words(
+        sentence="cannot change {thing}: {image|an image} stands on top of {disk|a disk} and was "
+        "made by somebody else",
+        hint="wait until the backup that made it has ended; to look: virtsnap tree {domain!q}",
+        meaning="The active layer is not one that virtsnap or a snapshot record accounts for: "
+        "usually a backup at work. It merges it back when it is done.",
+        by_hand="If the backup died, merge its overlay as its own documentation says (usually "
+        "`virsh blockcommit DOMAIN DISK --active --pivot --shallow`).",
+    ),
+    Code.IMAGE_NAME_TAKEN: Words(
+        sentence="cannot take {thing}: the image {image|to be made} exists already",
+        hint="plan again: virtsnap plan",
+        meaning="Images are never overwritten. The file appeared after the plan was made, or no "
+        "free name was found for it.",
+        by_hand="Look what the file is (`qemu-img info`), and move it away if it is not needed.",
+    ),
+    Code.INTERNAL_SNAPSHOTS: Words(
+        sentence="cannot remove {thing}: {image|an image} holds internal snapshots[ ({number})]",
+        hint="qemu-img snapshot -l -U {image!q|IMAGE}; delete them first if they are not needed",
+        meaning="A block commit would silently destroy internal snapshots that are stored in an "
+        "image it merges or writes to.",
+        by_hand="Delete the internal snapshots with `virsh snapshot-delete`, or keep this one.",
+    ),
+    Code.LEDGER_UNREADABLE: Words(
+        sentence="cannot change {domain}: what virtsnap remembers of it cannot be read[: {cause}]",
+        hint="use the newest virtsnap; to look: virsh metadata {domain!q} urn:virtsnap:ledger:1",
+        meaning="The ledger in the domain's `<metadata>` was written by a newer version, or is "
+        "damaged. Nothing is changed on a guess.",
+        by_hand="A newer version reads it. A damaged ledger can be removed with "
+        "`virsh metadata DOMAIN urn:virtsnap:ledger:1 --remove`; snapshots then count as lost or "
+        "are recognised by the marks in their records.",
+    ),
+    Code.MANAGED_SAVE: Words(
+        sentence="cannot change {thing}: {domain} has a managed save image",
+        hint="virsh start {domain!q} (goes on where it was saved), or "
+        "virsh managedsave-remove {domain!q} (its memory is lost)",
+        meaning="The saved memory belongs to the disks as they are now. Another chain under it "
+        "means a guest that does not start, or that corrupts its file systems.",
+        by_hand="Start the domain, which uses the saved image up.",
+    ),
+    Code.NAME_TAKEN: Words(
+        sentence="cannot take {snapshot|it}: {domain} has a snapshot of that name that virtsnap "
+        "does not manage",
+        hint="choose another name in {manifest}; to look: virtsnap tree {domain!q}",
+        meaning="Somebody took a snapshot of that name by hand. Unmanaged snapshots are never "
+        "changed.",
+        by_hand="Declare another name. If the snapshot by hand is not needed, delete it with virsh.",
+    ),
+    Code.NEEDS_LOCAL_ACCESS: Words(
+        sentence="cannot change {thing}: the image {image|files} must be read[ ({cause})], and "
+        "that is not possible from here",
+        hint="run it as root on the hypervisor itself: sudo virtsnap apply",
+        meaning="Proof that nobody else reads an image needs the files themselves. Over a remote "
+        "connection, or as a user who may not read them, there is none.",
+        by_hand="Run virtsnap on the hypervisor, with sudo.",
+    ),
+    Code.NO_SPACE: Words(
+        sentence="cannot change {thing}: not enough space[ in {folder}][, {need} needed]"
+        "[, {free} free]",
+        hint="df -h {folder!q|FOLDER}; make room",
+        meaning="A commit copies data into its base, and every overlay grows. A full file system "
+        "pauses guests.",
+        by_hand="Make room in that folder.",
+    ),
+    Code.NOT_SUPPORTED_YET: Words(
+        sentence="cannot change {thing}: {cause|this} is not supported by this version",
+        hint="leave it out of {manifest}, or do it with virsh",
+        meaning="It is designed and not built yet. It is refused by name, never accepted and "
+        "ignored.",
+        by_hand="Use virsh for it, or wait for a later version.",
+    ),
+    Code.ORDER_NOT_MET: Words(
+        sentence="cannot take {snapshot|it} yet: it comes after {after|another snapshot}, and "
+        "{cause|it is not there}",
+        hint="put {after|that snapshot} right first, or remove `after` from {manifest}",
+        meaning="`after` names a snapshot that is lost, refused, or not in the present branch.",
+        by_hand="See the refusal of the other snapshot.",
+    ),
+    Code.OUTSIDE_FOLDERS: Words(
+        sentence="cannot take {thing}: the image {image|path} lies outside the folders where "
+        "images may be made[ ({folder})]",
+        hint="change `overlay` in {manifest}, or add the folder to spec.folders of the Host",
+        meaning="Images are made only in the folder of the disk's own image and in the Host's "
+        "`folders`, symlinks resolved.",
+        by_hand="Add the folder to the Host manifest if it is meant.",
+    ),
+    Code.POWER_STATE: Words(
+        sentence="cannot change {thing}: {domain} is {state|in the wrong power state}[, {cause}]",
+        hint="virsh domstate --reason {domain!q}",
+        meaning="The snapshot wants another power state (`power: running`), or the domain is in "
+        "one in which nothing may be changed (crashed, shutting down, paused by an I/O error).",
+        by_hand="Bring the domain into a settled state first: running or shut off.",
+    ),
+    Code.SHARED_STORAGE: Words(
+        sentence="cannot change {thing}: {folder|its folder} is on storage that other hosts can "
+        "mount, and they may have the images open",
+        hint="if no other host uses it: add {folder|the folder} to spec.folders of the Host",
+        meaning="Offline commits and removals need the certainty that nobody has the image open. "
+        "On NFS, Ceph, GFS2 and the like another host might.",
+        by_hand="Start the domain (running domains are consolidated through QEMU), or state with "
+        "`folders` that no other host uses it.",
+    ),
+    Code.SNAPSHOT_HAS_BRANCHES: Words(
+        sentence="cannot remove {thing}: several chains stand on it[, those of {snapshots}]",
+        hint="remove all of them but one first; to look: virtsnap tree {domain!q}",
+        meaning="Merging one branch down would change what the others stand on.",
+        by_hand="Remove branches from the manifest until only one is left.",
+    ),
+    Code.SNAPSHOT_LOST: Words(
+        sentence="cannot take {snapshot|it} again: it was taken once and is lost[ ({cause})]",
+        hint="remove it from {manifest}; for a new moment declare a new name",
+        meaning="A snapshot is a moment. What was taken and has gone is never quietly taken again "
+        "under the same name with newer content.",
+        by_hand="Find out who removed it. Then remove it from the manifest; virtsnap forgets it.",
+    ),
+    Code.STORAGE_ABSENT: Words(
+        sentence="cannot change {thing}: {image|an image} of {disk|its chain} cannot be found"
+        "[: {cause}]",
+        hint="mount the folder or start the pool: ls -l {image!q|IMAGE}; virsh pool-list --all",
+        meaning="A missing file is no proof that it has gone: a folder may be unmounted, a pool "
+        "inactive. While the chain cannot be read whole, nothing on it is changed.",
+        by_hand="Bring the storage back. If the image is really gone, restore it from a backup.",
+    ),
+    Code.UNMANAGED_READER: Words(
+        sentence="cannot remove {thing}: {image|an image} is read by[ {kind}] {reader|somebody else}",
+        hint="remove or move {reader|the other reader} first; to look: virtsnap tree {domain!q}",
+        meaning="Merging data into an image changes it for everybody who reads it: another "
+        "domain, an image file, a snapshot that virtsnap does not manage. That would corrupt them.",
+        by_hand="Make the other reader independent (`qemu-img rebase`, `virsh blockpull`), or keep "
+        "the snapshot.",
+    ),
+}

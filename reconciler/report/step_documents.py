@@ -1,0 +1,230 @@
+"""A model for every action, as it stands in the plan document."""
+
+from typing import Annotated, Literal, assert_never
+
+from pydantic import Field
+
+from reconciler.model.action import (
+    AbortJob,
+    Action,
+    AdoptSnapshot,
+    CommitMethod,
+    CommitOverlays,
+    CreateSnapshot,
+    FinishJob,
+    ForgetSnapshot,
+    RedefineSnapshot,
+    RemovalCause,
+    RemoveImage,
+    ThawGuest,
+)
+from reconciler.model.ledger import Consistency, EntryState
+from reconciler.model.plan import Reason, Risk, Step
+from reconciler.report.document import Document
+
+
+class EstimateDocument(Document):
+    """Bytes copied at most, and whether the guest stands still."""
+
+    bytes: int
+    downtime: bool
+
+
+class StepDocument(Document):
+    """What every step has."""
+
+    id: str
+    reason: Reason
+    risk: Risk
+    depends_on: tuple[str, ...]
+    estimate: EstimateDocument
+
+
+class NewDiskDocument(Document):
+    """One disk of a snapshot to be taken: *frozen* keeps the moment, *overlay* gets the writes."""
+
+    type: Literal["external"] = "external"
+    overlay: str
+    frozen: str
+    frozen_format: str
+
+
+class CreateDocument(StepDocument):
+    """Take a snapshot."""
+
+    action: Literal["create"] = "create"
+    snapshot: str
+    description: str
+    disks: dict[str, NewDiskDocument]
+    skipped: tuple[str, ...]
+    parent: str | None
+    quiesce: bool
+    may_degrade: bool
+    consistency: Consistency
+    manifest: str | None
+
+
+class CommitDocument(StepDocument):
+    """Merge images down, *merged* lowest first, *top* being the uppermost."""
+
+    action: Literal["commit"] = "commit"
+    snapshots: tuple[str, ...]
+    disk: str
+    base: str
+    base_format: str
+    top: str
+    merged: tuple[str, ...]
+    method: CommitMethod
+    rebased: tuple[str, ...]
+    redefines: bool
+
+
+class ForgetDocument(StepDocument):
+    """Drop libvirt's record; no image is touched."""
+
+    action: Literal["forget"] = "forget"
+    snapshot: str
+    has_record: bool
+    keeps_as_lost: bool
+
+
+class SourceChangeDocument(Document):
+    """What a record says of one disk, put right; null leaves it."""
+
+    source: str | None
+    source_format: str | None
+    overlay: str | None
+
+
+class RedefineDocument(StepDocument):
+    """Write a record anew."""
+
+    action: Literal["redefine"] = "redefine"
+    snapshot: str
+    description: str | None
+    disks: dict[str, SourceChangeDocument]
+    make_current: bool
+
+
+class AdoptDocument(StepDocument):
+    """Write a ledger entry for what bears our mark."""
+
+    action: Literal["adopt"] = "adopt"
+    snapshot: str
+    uid: str
+    state: EntryState
+    created: int | None
+    consistency: Consistency | None
+    disks: dict[str, str]
+
+
+class RemoveImageDocument(StepDocument):
+    """Unlink an image that nothing reads."""
+
+    action: Literal["remove-image"] = "remove-image"
+    disk: str
+    path: str
+    cause: RemovalCause
+    snapshots: tuple[str, ...]
+    is_present: bool
+
+
+class FinishJobDocument(StepDocument):
+    """Wait for a block commit of ours."""
+
+    action: Literal["finish-job"] = "finish-job"
+    snapshots: tuple[str, ...]
+    disk: str
+    base: str
+    base_format: str
+    top: str
+    merged: tuple[str, ...]
+    method: CommitMethod
+
+
+class AbortJobDocument(StepDocument):
+    """End a block commit of ours; the chain stays."""
+
+    action: Literal["abort-job"] = "abort-job"
+    disk: str
+
+
+class ThawDocument(StepDocument):
+    """Thaw the guest's file systems."""
+
+    action: Literal["thaw"] = "thaw"
+
+
+AnyStepDocument = Annotated[
+    CreateDocument
+    | CommitDocument
+    | ForgetDocument
+    | RedefineDocument
+    | AdoptDocument
+    | RemoveImageDocument
+    | FinishJobDocument
+    | AbortJobDocument
+    | ThawDocument,
+    Field(discriminator="action"),
+]
+
+
+def step_document(step: Step) -> StepDocument:
+    """*step* for machines."""
+    model, values = _specifics(step.action)
+    return model.model_validate(
+        {
+            "id": step.id,
+            "reason": step.reason,
+            "risk": step.risk,
+            "depends_on": step.depends_on,
+            "estimate": {"bytes": step.estimate.bytes, "downtime": step.estimate.downtime},
+            **values,
+        }
+    )
+
+
+def _specifics(action: Action) -> tuple[type[StepDocument], dict[str, object]]:
+    match action:
+        case CreateSnapshot(overlays=overlays):
+            disks = {
+                disk.target: {
+                    "overlay": disk.overlay,
+                    "frozen": disk.frozen,
+                    "frozen_format": disk.frozen_format,
+                }
+                for disk in overlays
+            }
+            return CreateDocument, _same(action, CreateDocument) | {"disks": disks}
+        case CommitOverlays():
+            return CommitDocument, _same(action, CommitDocument)
+        case ForgetSnapshot():
+            return ForgetDocument, _same(action, ForgetDocument)
+        case RedefineSnapshot(sources=sources):
+            changes = {
+                change.target: {
+                    "source": change.source,
+                    "source_format": change.source_format,
+                    "overlay": change.overlay,
+                }
+                for change in sources
+            }
+            return RedefineDocument, _same(action, RedefineDocument) | {"disks": changes}
+        case AdoptSnapshot(images=images):
+            return AdoptDocument, _same(action, AdoptDocument) | {"disks": dict(images)}
+        case RemoveImage():
+            return RemoveImageDocument, _same(action, RemoveImageDocument)
+        case FinishJob():
+            return FinishJobDocument, _same(action, FinishJobDocument)
+        case AbortJob():
+            return AbortJobDocument, _same(action, AbortJobDocument)
+        case ThawGuest():
+            return ThawDocument, {}
+        case _:
+            assert_never(action)
+
+
+def _same(action: Action, model: type[StepDocument]) -> dict[str, object]:
+    """What action and document name alike."""
+    own = set(model.model_fields) - set(StepDocument.model_fields) - {"action", "disks"}
+    return {name: getattr(action, name) for name in sorted(own)}

@@ -1,0 +1,179 @@
+"""One step as a row of the plan for people."""
+
+from typing import assert_never
+
+from reconciler.model.action import (
+    AbortJob,
+    AdoptSnapshot,
+    CommitMethod,
+    CommitOverlays,
+    CreateSnapshot,
+    FinishJob,
+    ForgetSnapshot,
+    RedefineSnapshot,
+    RemovalCause,
+    RemoveImage,
+    ThawGuest,
+)
+from reconciler.model.domain import AgentState
+from reconciler.model.ledger import Consistency, EntryState
+from reconciler.model.names import base_name
+from reconciler.model.plan import Reason, Risk, Step
+from reconciler.report.lines import Row, Tone
+from reconciler.report.units import joined, size
+
+REASONS = {
+    Reason.DECLARED_NOT_TAKEN: "declared, not taken",
+    Reason.NOT_IN_MANIFEST: "not in the manifest",
+    Reason.MANIFEST_GONE: "its manifest has gone",
+    Reason.REMOVAL_BEGUN: "its removal has begun",
+    Reason.CREATE_UNRECORDED: "a create was interrupted",
+    Reason.OVERLAY_UNRECORDED: "made by virtsnap, belongs to no snapshot",
+    Reason.DESCRIPTION_DIFFERS: "the description differs",
+    Reason.RECORD_DANGLING: "the record holds nothing any more",
+    Reason.RECORD_OUTDATED: "the record names merged images",
+    Reason.CURRENT_MISPLACED: "another snapshot is marked current",
+    Reason.IMAGE_EMPTIED: "its data is merged, nobody reads it",
+    Reason.IMAGE_ORPHANED: "made by virtsnap, read by nobody",
+    Reason.JOB_UNFINISHED: "a block job of virtsnap is there",
+    Reason.LEDGER_STALE: "the ledger does not say so",
+    Reason.FREEZE_UNENDED: "the guest may be frozen still",
+}
+
+_PASS = {
+    CommitMethod.ACTIVE: "one pass, guest keeps running",
+    CommitMethod.LIVE: "one pass, guest keeps running",
+    CommitMethod.OFFLINE: "one pass, offline",
+}
+
+_MARKS = {"+": Tone.ADDED, "-": Tone.REMOVED, "~": Tone.CHANGED}
+
+
+def row(step: Step, *, reason: str, agent: AgentState | None = None) -> Row:
+    """The row of *step*; *reason* is why, in words."""
+    mark, verb, subject, detail = _parts(step, agent)
+    return Row(
+        mark=mark,
+        verb=verb,
+        subject=subject,
+        detail=detail + _cost(step),
+        reason=reason,
+        more=consequences(step),
+        tone=_MARKS[mark],
+    )
+
+
+def title(step: Step) -> str:
+    """``commit s1, s2 on vda``: the step in a few words, for progress."""
+    _, verb, subject, _ = _parts(step, None)
+    disk = getattr(step.action, "disk", None)
+    return f"{verb} {subject}" + (f" on {disk}" if disk and disk != subject else "")
+
+
+def consequences(step: Step) -> tuple[str, ...]:
+    """What the user loses or should know, a line each."""
+    match step.action:
+        case CommitOverlays(snapshots=names) | FinishJob(snapshots=names) if names:
+            return (f"{joined(names)} can no longer be reverted to afterwards",)
+        case RemoveImage(cause=RemovalCause.ABANDONED):
+            return ("what was written in this branch is discarded",)
+        case RemoveImage(cause=RemovalCause.ORPHANED, is_present=True):
+            return ("what only this image holds is discarded",)
+        case ForgetSnapshot(keeps_as_lost=True):
+            return ("it stays declared, and counts as lost",)
+        case _:
+            return ()
+
+
+def copied(step: Step) -> str:
+    """``312 MiB into web01-vda.qcow2`` for what merges, with the images."""
+    match step.action:
+        case CommitOverlays(base=base) | FinishJob(base=base):
+            return f"{size(step.estimate.bytes)} into {base_name(base)}"
+        case _:
+            return ""
+
+
+def how(step: Step) -> str:
+    """``one pass, guest keeps running`` for what merges."""
+    match step.action:
+        case CommitOverlays(method=method) | FinishJob(method=method):
+            return _PASS[method]
+        case _:
+            return ""
+
+
+def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
+    action = step.action
+    match action:
+        case CreateSnapshot():
+            return "+", action.name, action.snapshot, _taken(action, agent)
+        case CommitOverlays(snapshots=names, merged=merged):
+            subject = ", ".join(names) or base_name(merged[-1])
+            return "-", action.name, subject, f"{copied(step)}, {how(step)}"
+        case FinishJob(snapshots=names, merged=merged, disk=disk):
+            subject = ", ".join(names) or base_name(merged[-1])
+            return "~", action.name, subject, f"{disk}: {copied(step)}, {how(step)}"
+        case ForgetSnapshot(has_record=has_record):
+            what = "libvirt's record only" if has_record else "the ledger's entry only"
+            return "-", action.name, action.snapshot, f"{what}, no image is touched"
+        case RedefineSnapshot():
+            return "~", action.name, action.snapshot, _rewritten(action)
+        case AdoptSnapshot(state=EntryState.LOST):
+            return "~", action.name, action.snapshot, "written down as lost"
+        case AdoptSnapshot():
+            return "~", action.name, action.snapshot, "bears virtsnap's mark, managed again"
+        case RemoveImage(path=path, is_present=is_present):
+            where = f"{action.disk}, for {joined(action.snapshots)}" if action.snapshots else ""
+            gone = "" if is_present else "has gone already, the ledger is put right"
+            detail = ", ".join(part for part in (where or action.disk, gone) if part)
+            return "-", action.name, base_name(path), detail
+        case AbortJob(disk=disk):
+            return "~", action.name, disk, "the block job is ended, the chain stays as it is"
+        case ThawGuest():
+            return "~", action.name, "guest file systems", ""
+        case _:
+            assert_never(action)
+
+
+def _taken(action: CreateSnapshot, agent: AgentState | None) -> str:
+    """``vda, vdb, quiesced``, with what is left out and what is not achieved."""
+    parts = [overlay.target for overlay in action.overlays]
+    words: list[str] = [", ".join(parts)]
+    if action.quiesce:
+        words.append("quiesced if the agent can" if action.may_degrade else "quiesced")
+    elif action.may_degrade:
+        words.append(f"degraded: not quiesced ({_agent(agent)})")
+    elif action.consistency is Consistency.OFFLINE:
+        words.append("offline")
+    else:
+        words.append("crash consistent")
+    if action.skipped:
+        words.append(f"without {joined(action.skipped)}")
+    return ", ".join(words)
+
+
+def _agent(agent: AgentState | None) -> str:
+    return {
+        None: "no agent",
+        AgentState.ABSENT: "no agent channel",
+        AgentState.DISCONNECTED: "agent not connected",
+        AgentState.CONNECTED: "not running",
+    }[agent]
+
+
+def _rewritten(action: RedefineSnapshot) -> str:
+    parts = ["new description"] if action.description is not None else []
+    if action.sources:
+        parts.append(f"image paths of {joined([change.target for change in action.sources])}")
+    if action.make_current:
+        parts.append("marked current")
+    return ", ".join(parts)
+
+
+def _cost(step: Step) -> str:
+    """What must not be missed: a guest that stands still, data that is discarded."""
+    parts = [", guest stands still"] if step.estimate.downtime else []
+    if step.risk is Risk.DESTRUCTIVE:
+        parts.append(", destructive")
+    return "".join(parts)

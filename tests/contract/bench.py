@@ -1,0 +1,299 @@
+"""What a contract test needs beside the port: domains to work on, and a way to see data."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from reconciler.engine.ports import Hypervisor
+from reconciler.model.action import CommitMethod, CommitOverlays, CreateSnapshot, NewOverlay
+from reconciler.model.domain import Disk, ObservedDomain
+from reconciler.model.ledger import Consistency
+from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName, folder_of
+from reconciler.model.snapshot import SnapshotRecord
+from tests.fakes.administrator import Administrator
+from tests.fakes.domain import FakeAgent
+from tests.fakes.host import FakeHost
+from tests.fakes.person import Person
+from tests.fakes.storage import CLUSTER, Content, FakeFile
+from tests.lab.domain_xml import DiskSpec
+from tests.lab.guest import Guest, Lab
+
+TARGETS = ("vda", "vdb", "vdc")
+#: Images of shut-off domains hold this many clusters.
+SIZE = 16 * CLUSTER
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """A domain of the bench."""
+
+    uuid: DomainUuid
+    name: str
+    targets: tuple[DiskTarget, ...]
+
+
+class Bench(Protocol):
+    """A host with nothing on it but what the test asks for."""
+
+    host: Hypervisor
+
+    def domain(self, *, disks: int = 1, running: bool = False, agent: bool = True) -> Handle:
+        """A new domain on images of its own; a running one has a guest that works."""
+
+    def shut_off(self, handle: Handle) -> None:
+        """The guest ends in good order."""
+
+    def guest_works(self, handle: Handle) -> None:
+        """The running guest writes to every disk."""
+
+    def demand_whole(self, handle: Handle) -> None:
+        """The running guest still reads all that it wrote."""
+
+    def write(self, path: ImagePath, cluster: int, value: int) -> None:
+        """Put *value* into a cluster of an image that nobody has open."""
+
+    def content(self, path: ImagePath) -> Content:
+        """What is read from an image of a shut-off domain."""
+
+    def overlay_on(self, backing: ImagePath, path: ImagePath) -> None:
+        """An image that no definition knows."""
+
+    def put_file(self, path: ImagePath) -> None:
+        """Some file."""
+
+    def has_file(self, path: ImagePath) -> bool:
+        """Whether it is there."""
+
+
+@dataclass
+class FakeBench:
+    """On the fake."""
+
+    host: FakeHost = field(default_factory=FakeHost)
+    _told: dict[tuple[str, str], Content] = field(default_factory=dict)
+
+    def domain(self, *, disks: int = 1, running: bool = False, agent: bool = True) -> Handle:
+        """Named by number."""
+        name = f"guest-{len(self.host.world.domains) + 1}"
+        images = {target: f"/images/{name}-{target}.qcow2" for target in TARGETS[:disks]}
+        made = Administrator(self.host).define(name, images, running=running)
+        if not agent:
+            made.agent = FakeAgent(state=type(made.agent.state).ABSENT)
+        return Handle(made.uuid, name, tuple(DiskTarget(target) for target in images))
+
+    def shut_off(self, handle: Handle) -> None:
+        """At once."""
+        Administrator(self.host).shut_off(handle.name)
+
+    def guest_works(self, handle: Handle) -> None:
+        """Several times, so that there is something to copy."""
+        for _ in range(4):
+            self.host.guest_goes_on(handle.name)
+        for target in handle.targets:
+            self._told[handle.name, target] = self.host.guest_view(handle.name, target)
+
+    def demand_whole(self, handle: Handle) -> None:
+        """Exactly what was there after it worked."""
+        for target in handle.targets:
+            assert self.host.guest_view(handle.name, target) == self._told[handle.name, target]
+
+    def write(self, path: ImagePath, cluster: int, value: int) -> None:
+        """Into the file."""
+        self.host.world.storage.file(path).clusters[cluster] = value
+
+    def content(self, path: ImagePath) -> Content:
+        """By the headers."""
+        return self.host.content(path)
+
+    def overlay_on(self, backing: ImagePath, path: ImagePath) -> None:
+        """A person makes it."""
+        Person(self.host).overlay_on(backing, path)
+
+    def put_file(self, path: ImagePath) -> None:
+        """An image without a backing file."""
+        self.host.world.storage.add(FakeFile(path=path))
+
+    def has_file(self, path: ImagePath) -> bool:
+        """In the storage."""
+        return path in self.host.world.storage.files
+
+
+@dataclass
+class RealBench:
+    """On a real libvirt with real guests.  *folder* is for images of shut-off domains."""
+
+    host: Hypervisor
+    lab: Lab
+    folder: Path
+    guests: dict[DomainUuid, Guest] = field(default_factory=dict)
+
+    def domain(self, *, disks: int = 1, running: bool = False, agent: bool = True) -> Handle:
+        """A lab guest, or a definition on small empty images."""
+        if running:
+            guest = self.lab.guest(disks=disks, agent=agent)
+        else:
+            specs = tuple(self._disk(target) for target in TARGETS[:disks])
+            guest = self.lab.guest_of(specs)
+        uuid = DomainUuid(guest.uuid)
+        self.guests[uuid] = guest
+        return Handle(uuid, guest.name, tuple(DiskTarget(target) for target in guest.disks))
+
+    def _disk(self, target: str) -> DiskSpec:
+        path = self.folder / f"{len(self.guests)}-{target}.qcow2"
+        _run("qemu-img", "create", "-q", "-f", "qcow2", str(path), str(SIZE))
+        return DiskSpec(source=path, target=target)
+
+    def shut_off(self, handle: Handle) -> None:
+        """By the power button."""
+        self.guests[handle.uuid].shut_down()
+
+    def guest_works(self, handle: Handle) -> None:
+        """It fills files with known bytes."""
+        for number, target in enumerate(handle.targets):
+            self.guests[handle.uuid].fill(target, 8, seed=number + 1)
+
+    def demand_whole(self, handle: Handle) -> None:
+        """Its writer's journal and the files."""
+        self.guests[handle.uuid].verify()
+
+    def write(self, path: ImagePath, cluster: int, value: int) -> None:
+        """With qemu-io."""
+        command = f"write -q -P {value} {cluster * CLUSTER} {CLUSTER}"
+        _run("qemu-io", "-f", "qcow2", "-c", command, path)
+
+    def content(self, path: ImagePath) -> Content:
+        """The first byte of every cluster that is not zero."""
+        raw = self.folder / "content.raw"
+        _run("qemu-img", "convert", "-q", "-U", "-f", "qcow2", "-O", "raw", path, str(raw))
+        data = raw.read_bytes()
+        raw.unlink()
+        return {at // CLUSTER: data[at] for at in range(0, len(data), CLUSTER) if data[at]}
+
+    def overlay_on(self, backing: ImagePath, path: ImagePath) -> None:
+        """With qemu-img."""
+        _run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing, path)
+
+    def put_file(self, path: ImagePath) -> None:
+        """Not even an image."""
+        Path(path).write_text("somebody's file")
+
+    def has_file(self, path: ImagePath) -> bool:
+        """On disk."""
+        return Path(path).exists()
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+# --- short forms
+
+
+def seen(bench: Bench, handle: Handle) -> ObservedDomain:
+    """The domain as it is now."""
+    found = bench.host.observe().domain(handle.uuid)
+    assert found is not None
+    return found
+
+
+def disk(bench: Bench, handle: Handle, target: str = "vda") -> Disk:
+    """A disk the guest sees."""
+    found = seen(bench, handle).disk(DiskTarget(target))
+    assert found is not None
+    return found
+
+
+def active(bench: Bench, handle: Handle, target: str = "vda") -> ImagePath:
+    """The image the guest writes to."""
+    source = disk(bench, handle, target).source
+    assert source is not None
+    return source
+
+
+def chain(bench: Bench, handle: Handle, target: str = "vda") -> tuple[ImagePath, ...]:
+    """Base first."""
+    found = disk(bench, handle, target).chain
+    assert found is not None
+    return found.images
+
+
+def record(bench: Bench, handle: Handle, name: str) -> SnapshotRecord:
+    """The record of that name."""
+    found = seen(bench, handle).record(name)
+    assert found is not None
+    return found
+
+
+def snapshot_of(
+    bench: Bench, handle: Handle, name: str, targets: Sequence[str] | None = None
+) -> CreateSnapshot:
+    """The action that takes a snapshot of *targets* as the domain is now."""
+    domain = seen(bench, handle)
+    taken = tuple(handle.targets if targets is None else map(DiskTarget, targets))
+    return CreateSnapshot(
+        snapshot=SnapshotName(name),
+        description=f"about {name}",
+        overlays=tuple(_overlay(bench, handle, target, name) for target in taken),
+        skipped=tuple(target for target in handle.targets if target not in taken),
+        parent=domain.current.name if domain.current else None,
+        quiesce=False,
+        may_degrade=False,
+        consistency=Consistency.CRASH,
+        manifest=None,
+    )
+
+
+def _overlay(bench: Bench, handle: Handle, target: DiskTarget, name: str) -> NewOverlay:
+    below = disk(bench, handle, target)
+    assert below.source is not None
+    part = name.replace(" ", "_")
+    return NewOverlay(
+        target=target,
+        frozen=below.source,
+        frozen_format=below.format,
+        overlay=ImagePath(f"{folder_of(below.source)}/{handle.name}-{target}-{part}.qcow2"),
+    )
+
+
+def take(
+    bench: Bench,
+    handle: Handle,
+    name: str,
+    targets: Sequence[str] | None = None,
+    *,
+    quiesce: bool = False,
+) -> CreateSnapshot:
+    """Take a snapshot."""
+    action = snapshot_of(bench, handle, name, targets)
+    bench.host.create_snapshot(handle.uuid, action, quiesce=quiesce)
+    return action
+
+
+def commit(
+    base: ImagePath,
+    *merged: ImagePath,
+    method: CommitMethod,
+    target: str = "vda",
+    rebased: tuple[ImagePath, ...] = (),
+) -> CommitOverlays:
+    """Merge *merged* into *base*."""
+    return CommitOverlays(
+        disk=DiskTarget(target),
+        base=base,
+        base_format="qcow2",
+        merged=merged,
+        method=method,
+        snapshots=(),
+        rebased=rebased,
+    )
+
+
+def nothing(_done: int, _total: int) -> None:
+    """Progress that nobody looks at."""
+
+
+def go_on() -> bool:
+    """Nobody asks to stop."""
+    return False

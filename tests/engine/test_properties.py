@@ -1,0 +1,172 @@
+"""What holds for every host and every manifest: the laws of design §1."""
+
+from dataclasses import replace
+
+from hypothesis import given, note
+from hypothesis import strategies as st
+
+from reconciler.model.drift import RecordDangling
+from reconciler.model.ledger import EntryState
+from reconciler.model.outcome import DomainStatus
+from reconciler.model.request import Consent, PlanRequest
+from reconciler.planning import fingerprint
+from tests.engine.passes import planned, reconciled
+from tests.engine.telling import pass_told, situation_told
+from tests.fakes.host import FakeHost
+from tests.strategies import Situation, peaceful_situations, situations
+
+
+def described(situation: Situation) -> Situation:
+    note(situation_told(situation))
+    return situation
+
+
+def managed_and_kept(fake: FakeHost, situation: Situation) -> dict[tuple[str, ...], object]:
+    """What guests read, and what every snapshot holds that is intact now."""
+    dangling = {
+        (plan.domain, difference.snapshot)
+        for plan in planned(fake, situation.desired, situation.request).domains
+        for difference in plan.drift
+        if isinstance(difference, RecordDangling)
+    }
+    return {
+        key: view
+        for key, view in fake.views().items()
+        if view is not None and (len(key) == 2 or (key[0], key[2]) not in dangling)
+    }
+
+
+@given(situations())
+def test_no_guest_data_is_lost(situation: Situation) -> None:
+    fake = described(situation).fake
+    before = {key: view for key, view in fake.views().items() if len(key) == 2}
+
+    result = reconciled(fake, situation.desired, situation.request)
+
+    note(pass_told(result))
+    assert {key: view for key, view in fake.views().items() if len(key) == 2} == before
+
+
+@given(situations())
+def test_every_snapshot_that_stays_holds_what_it_held(situation: Situation) -> None:
+    fake = described(situation).fake
+    before = fake.views()
+    intact = managed_and_kept(fake, situation)
+    broken = deleting(fake)
+
+    result = reconciled(fake, situation.desired, situation.request)
+
+    note(pass_told(result))
+    broken |= deleting(fake)
+    for key, view in fake.views().items():
+        if len(key) == 3 and (key[0], key[2]) not in broken and key in intact:
+            assert view == before[key], key
+
+
+def deleting(fake: FakeHost) -> set[tuple[str, str]]:
+    """Snapshots whose frozen layer a removal has begun to change."""
+    return {
+        (domain.name, entry.name)
+        for domain in fake.observe().domains
+        if domain.ledger
+        for entry in domain.ledger.entries
+        if entry.state is EntryState.DELETING
+    }
+
+
+@given(situations())
+def test_unmanaged_snapshots_are_untouched(situation: Situation) -> None:
+    fake = described(situation).fake
+    before = unmanaged(fake)
+
+    result = reconciled(fake, situation.desired, situation.request)
+
+    note(pass_told(result))
+    after = unmanaged(fake)
+    assert {key: record for key, record in after.items() if key in before} == before
+
+
+def unmanaged(fake: FakeHost) -> dict[tuple[str, str], object]:
+    """Records that no ledger entry speaks of, but for who is current and whose child they are."""
+    return {
+        (domain.name, record.name): replace(record, is_current=False, parent=None, ledger_serial=0)
+        for domain in fake.observe().domains
+        for record in domain.records
+        if record.uid is None
+    }
+
+
+@given(situations())
+def test_a_second_pass_finds_nothing_to_do(situation: Situation) -> None:
+    fake = described(situation).fake
+    first = reconciled(fake, situation.desired, situation.request)
+    note(pass_told(first))
+
+    second = planned(fake, situation.desired, situation.request)
+
+    for plan, outcome in zip(second.domains, first.outcomes, strict=True):
+        failed = outcome.status not in (
+            DomainStatus.APPLIED,
+            DomainStatus.IN_SYNC,
+            DomainStatus.REFUSED,
+        )
+        rebuilt = any(step.reason == "LedgerStale" for step in outcome.plan.steps)
+        held = plan.held_steps
+        left = [step for step in plan.steps if step.id not in held]
+        assert failed or rebuilt or not left, left
+
+
+@given(peaceful_situations())
+def test_where_nothing_went_wrong_every_step_succeeds(situation: Situation) -> None:
+    fake = described(situation).fake
+
+    result = reconciled(fake, situation.desired, situation.request)
+
+    note(pass_told(result))
+    for outcome in result.outcomes:
+        assert outcome.error is None
+
+
+@given(situations())
+def test_no_step_fails_for_a_reason_the_plan_could_have_seen(situation: Situation) -> None:
+    fake = described(situation).fake
+
+    result = reconciled(fake, situation.desired, situation.request)
+
+    note(pass_told(result))
+    for outcome in result.outcomes:
+        assert outcome.error is None
+
+
+@given(situations(), st.randoms(use_true_random=False))
+def test_the_order_of_the_input_does_not_matter(situation: Situation, random: object) -> None:
+    fake, desired = described(situation).fake, situation.desired
+    reordered = replace(desired, domains=tuple(reversed(desired.domains)))
+
+    one = planned(fake, desired, situation.request)
+    other = planned(fake, reordered, situation.request)
+
+    assert one.domains == other.domains
+    assert one.plan_id == other.plan_id
+
+
+@given(situations())
+def test_consent_changes_what_is_held_and_nothing_else(situation: Situation) -> None:
+    fake = described(situation).fake
+    person = planned(fake, situation.desired, PlanRequest(consent=Consent.PERSON))
+    loop = planned(fake, situation.desired, PlanRequest(consent=Consent.LOOP))
+
+    assert [d.plan_id for d in person.domains] == [d.plan_id for d in loop.domains]
+    assert not any(d.held for d in person.domains)
+
+
+@given(situations())
+def test_planning_changes_nothing_and_says_the_same_twice(situation: Situation) -> None:
+    fake = described(situation).fake
+    before = fingerprint.digest(fake.observe())
+
+    one = planned(fake, situation.desired, situation.request)
+    two = planned(fake, situation.desired, situation.request)
+
+    assert one == two
+    assert fingerprint.digest(fake.observe()) == before

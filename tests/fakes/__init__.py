@@ -1,0 +1,1 @@
+"""Doubles that behave: an in-memory libvirt whose images have content, and the engine's tools."""

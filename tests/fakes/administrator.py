@@ -1,0 +1,169 @@
+"""The one who defines domains, switches them on and off, and loses what lies in their metadata."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.errors import HypervisorError
+from reconciler.model.ledger import Ledger, LedgerProblem
+from reconciler.model.names import DiskTarget, DomainName, DomainUuid, ImagePath
+from tests.fakes import snapshots
+from tests.fakes.domain import FakeDefinition, FakeDisk, FakeDomain
+from tests.fakes.host import FakeHost
+from tests.fakes.storage import FakeFile
+
+
+@dataclass
+class Administrator:
+    """What one does by hand to definitions and power."""
+
+    host: FakeHost
+
+    # Definitions
+
+    def define(
+        self,
+        name: str,
+        disks: Mapping[str, str],
+        *,
+        uuid: str | None = None,
+        running: bool = False,
+    ) -> FakeDomain:
+        """A domain on images (made when they are not there), shut off unless *running*."""
+        world = self.host.world
+        for path in disks.values():
+            if path not in world.storage.files:
+                image_format = "qcow2" if path.endswith(".qcow2") else "raw"
+                world.storage.add(FakeFile(path=ImagePath(path), format=image_format))
+        number = len(world.domains) + 1
+        domain = FakeDomain(
+            name=DomainName(name),
+            uuid=DomainUuid(uuid or f"00000000-0000-4000-8000-{number:012}"),
+            persistent=FakeDefinition(
+                disks=[
+                    FakeDisk(
+                        target=DiskTarget(target),
+                        source=ImagePath(path),
+                        format=world.storage.file(ImagePath(path)).format,
+                    )
+                    for target, path in disks.items()
+                ]
+            ),
+        )
+        world.domains[domain.uuid] = domain
+        if running:
+            self.start(name)
+        return domain
+
+    def attach_disk(self, name: str, target: str, path: str, *, cdrom: bool = False) -> None:
+        """``attach-disk``, live and persistent; an image that is not there is made."""
+        if path not in self.host.world.storage.files:
+            image_format = "qcow2" if path.endswith(".qcow2") else "raw"
+            self.host.world.storage.add(FakeFile(path=ImagePath(path), format=image_format))
+        disk = FakeDisk(
+            target=DiskTarget(target),
+            source=ImagePath(path),
+            format=self.host.world.storage.file(ImagePath(path)).format,
+            device="cdrom" if cdrom else "disk",
+            is_readonly=cdrom,
+        )
+        domain = self.host.domain(name)
+        for definition in domain.definitions:
+            definition.disks.append(replace(disk))
+        if domain.live is not None:
+            self._open(domain.live.disks[-1])
+
+    def detach_disk(self, name: str, target: str) -> None:
+        """``detach-disk``, live and persistent."""
+        for definition in self.host.domain(name).definitions:
+            definition.disks = [disk for disk in definition.disks if disk.target != target]
+
+    def edit(self, name: str, target: str, path: str, *, stated: Iterable[str] = ()) -> None:
+        """``virsh edit``: the persistent source, with the ``<backingStore>`` chain *stated*."""
+        persistent = self.host.domain(name).persistent
+        disk = persistent.disk(DiskTarget(target)) if persistent else None
+        if disk is not None:
+            file = self.host.world.storage.files.get(ImagePath(path))
+            snapshots.put_on(disk, ImagePath(path), file.format if file else "qcow2")
+            disk.stated = tuple(ImagePath(image) for image in stated) or None
+
+    # Power
+
+    def start(self, name: str) -> None:
+        """``start``: QEMU opens what the definition states, else what the headers say."""
+        domain = self.host.domain(name)
+        if domain.live is not None or domain.persistent is None:
+            return
+        live = domain.persistent.copied()
+        for disk in live.disks:
+            self._open(disk)
+        domain.live, domain.is_paused, domain.has_managed_save = live, False, False
+
+    def shut_off(self, name: str) -> None:
+        """``shutdown`` or ``destroy``: its block jobs end where they are."""
+        domain = self.host.domain(name)
+        domain.live, domain.is_paused, domain.agent.is_frozen = None, False, False
+        domain.jobs.clear()
+        if domain.persistent is None:
+            del self.host.world.domains[domain.uuid]
+
+    def pause(self, name: str) -> None:
+        """``suspend``."""
+        self.host.domain(name).is_paused = self.host.domain(name).is_active
+
+    def resume(self, name: str) -> None:
+        """``resume``."""
+        self.host.domain(name).is_paused = False
+
+    def managed_save(self, name: str) -> None:
+        """``managedsave``."""
+        if self.host.domain(name).is_active:
+            self.shut_off(name)
+            self.host.domain(name).has_managed_save = True
+
+    def _open(self, disk: FakeDisk) -> None:
+        chain = disk.stated
+        if chain is None:
+            found = self.host.world.storage.header_chain(disk.source)
+            chain = found.images if found else (disk.source,)
+        for path in chain:
+            self.host.world.storage.file(path)
+        disk.stated = chain
+        self._refuse_when_locked(disk, chain)
+
+    def _refuse_when_locked(self, disk: FakeDisk, chain: tuple[ImagePath, ...]) -> None:
+        """QEMU's image locks: one writer alone, or any number of readers."""
+        if disk.is_shareable:
+            return
+        for other in self.host.world.domains.values():
+            for theirs in other.live.disks if other.live is not None else ():
+                open_there = theirs.stated or (theirs.source,)
+                we_write = disk.is_writable and disk.source in open_there
+                they_write = theirs.is_writable and theirs.source in chain
+                if we_write or they_write:
+                    raise HypervisorError(
+                        f"cannot open {disk.source}: failed to get 'write' lock, {other.name} has it",
+                        code=1,
+                    )
+
+    # Metadata
+
+    def put_ledger(self, name: str, ledger: Ledger | None) -> None:
+        """``virsh define`` with other metadata: an older ledger, somebody else's, or none."""
+        for definition in self.host.domain(name).definitions:
+            definition.ledger = ledger
+
+    def lose_ledger(self, name: str) -> None:
+        """``virsh define`` by a tool that drops metadata."""
+        self.put_ledger(name, None)
+
+    def lose_machine(self, name: str) -> None:
+        """The machine's journal is gone."""
+        self.host.world.journal.serials.pop(self.host.domain(name).uuid, None)
+
+    def spoil_ledger(self, name: str, problem: LedgerProblem) -> None:
+        """The element is of a newer virtsnap, or does not parse."""
+        self.host.domain(name).ledger_problem = problem
+
+    def clone_metadata(self, name: str, to: str) -> None:
+        """``virt-clone``: the other domain gets this one's ledger element."""
+        self.put_ledger(to, self.host.domain(name).ledger)

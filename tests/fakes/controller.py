@@ -1,0 +1,242 @@
+"""What virtsnap did before a test begins: snapshots taken, and work left half done.
+
+Does by itself what the executor does (ledger, act, ledger), so that fakes and strategies need no
+executor; where the two differ the executor is right and this is to be changed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from reconciler.errors import HypervisorError
+from reconciler.model.action import CommitMethod, CreateSnapshot, NewOverlay
+from reconciler.model.ledger import (
+    CommitState,
+    Consistency,
+    EntryState,
+    Ledger,
+    LedgerCommit,
+    LedgerEntry,
+    LedgerImage,
+)
+from reconciler.model.names import (
+    DiskTarget,
+    DomainUuid,
+    ImagePath,
+    SnapshotName,
+    file_name_part,
+    folder_of,
+)
+from reconciler.model.snapshot import DiskCapture
+from tests.fakes import block_jobs, offline
+from tests.fakes.domain import FakeDomain
+from tests.fakes.host import FakeHost
+
+#: ``source.id`` of everything that is declared in tests.
+SOURCE = "tests"
+
+
+@dataclass
+class Controller:
+    """An earlier run of virtsnap on this host."""
+
+    host: FakeHost
+    source: str = SOURCE
+
+    def take(
+        self,
+        name: str,
+        snapshot: str,
+        targets: Iterable[str] | None = None,
+        *,
+        description: str = "",
+        quiesce: bool = False,
+        until: str = "taken",
+    ) -> None:
+        """Take a managed snapshot of *targets* (every writable disk unless said).
+
+        *until*: ``intended`` dies before libvirt was called, ``created`` before the ledger says
+        that it was taken, ``unrecorded`` meets a libvirt that cannot write the record.
+        """
+        domain = self.host.domain(name)
+        named = SnapshotName(snapshot)
+        self.host.world.clock.wait(60)
+        action = self._action(domain, named, targets, description=description, quiesce=quiesce)
+        entry = LedgerEntry(
+            name=named,
+            uid=self.host.world.identity.uid(),
+            state=EntryState.CREATING,
+            source=self.source,
+            manifest=f"{name}.yaml",
+        )
+        images = tuple(
+            LedgerImage(path=new.overlay, disk=new.target, snapshot=named)
+            for new in action.overlays
+        )
+        before = self._ledger(domain)
+        intent = self.host.remember(
+            domain.uuid,
+            replace(before, entries=(*before.entries, entry), images=(*before.images, *images)),
+        )
+        if until == "intended":
+            return
+        if not self._created(domain, action, is_unrecorded=until == "unrecorded"):
+            return
+        if until == "created":
+            return
+        taken = replace(
+            entry,
+            state=EntryState.TAKEN,
+            created=domain.record(named).created,
+            consistency=action.consistency,
+        )
+        self.host.remember(
+            domain.uuid,
+            replace(intent, entries=tuple(taken if e.name == named else e for e in intent.entries)),
+        )
+
+    def _created(self, domain: FakeDomain, action: CreateSnapshot, *, is_unrecorded: bool) -> bool:
+        self.host.world.cannot_record = is_unrecorded
+        try:
+            self.host.create_snapshot(domain.uuid, action, quiesce=action.quiesce)
+        except HypervisorError:
+            if not is_unrecorded:
+                raise
+        finally:
+            self.host.world.cannot_record = False
+        return not is_unrecorded
+
+    def _action(
+        self,
+        domain: FakeDomain,
+        snapshot: SnapshotName,
+        targets: Iterable[str] | None,
+        *,
+        description: str,
+        quiesce: bool,
+    ) -> CreateSnapshot:
+        writable = {d.target for d in domain.definition.disks if d.is_writable}
+        wanted = writable if targets is None else {DiskTarget(target) for target in targets}
+        consistency = Consistency.QUIESCED if quiesce else Consistency.CRASH
+        return CreateSnapshot(
+            snapshot=snapshot,
+            description=description,
+            overlays=tuple(
+                NewOverlay(
+                    target=target,
+                    frozen=domain.disk(target).source,
+                    frozen_format=domain.disk(target).format,
+                    overlay=self.overlay(domain, target, snapshot),
+                )
+                for target in sorted(wanted)
+            ),
+            skipped=tuple(sorted(writable - wanted)),
+            parent=domain.current,
+            quiesce=quiesce,
+            may_degrade=False,
+            consistency=consistency if domain.is_active else Consistency.OFFLINE,
+            manifest=f"{domain.name}.yaml",
+        )
+
+    def overlay(self, domain: FakeDomain, target: DiskTarget, snapshot: str) -> ImagePath:
+        """The default name of an overlay, made free."""
+        folder = folder_of(domain.disk(target).source)
+        stem = f"{folder}/{domain.name}-{target}-{file_name_part(snapshot)}"
+        taken = self.host.world.storage.files
+        names = [f"{stem}.qcow2", *(f"{stem}.{number}.qcow2" for number in range(2, 100))]
+        return next(ImagePath(name) for name in names if ImagePath(name) not in taken)
+
+    def begin_removal(self, name: str, snapshot: str, *, until: str) -> bool:
+        """Begin to remove a managed snapshot, and die; False when it cannot be begun.
+
+        *until*, each on the first disk of the snapshot: ``intended`` (only in the ledger),
+        ``started`` (the job runs, or the base is dirty), ``ready`` (the job waits for the pivot),
+        ``aborted``, ``merged`` (the chain is switched, the ledger does not know),
+        ``confirmed`` (the ledger knows, record and image are still there).
+        """
+        domain = self.host.domain(name)
+        commit = self._commit_of(domain, SnapshotName(snapshot))
+        if commit is None:
+            return False
+        before = self._ledger(domain)
+        intent = self.host.remember(
+            domain.uuid,
+            replace(
+                before,
+                commits=(*before.commits, commit),
+                entries=tuple(
+                    replace(e, state=EntryState.DELETING) if e.name == snapshot else e
+                    for e in before.entries
+                ),
+            ),
+        )
+        if until == "intended":
+            return True
+        (self._merge_live if domain.is_active else self._merge_offline)(domain, commit, until)
+        if until == "confirmed":
+            done = replace(commit, state=CommitState.MERGED)
+            self.host.remember(domain.uuid, replace(intent, commits=(*before.commits, done)))
+        return True
+
+    def _commit_of(self, domain: FakeDomain, snapshot: SnapshotName) -> LedgerCommit | None:
+        """On the first disk whose live chain has both images of the snapshot and no job."""
+        record = domain.records.get(snapshot)
+        entry = self._ledger(domain).entry(snapshot)
+        if record is None or entry is None or entry.state is not EntryState.TAKEN:
+            return None
+        for target, taken in sorted(record.disks.items()):
+            disk = domain.definition.disk(target)
+            if disk is None or taken.capture is not DiskCapture.EXTERNAL or target in domain.jobs:
+                continue
+            chain = self.host.world.storage.header_chain(disk.source)
+            if (
+                chain is not None
+                and taken.overlay is not None
+                and taken.overlay in chain
+                and chain.below(taken.overlay) == taken.source
+                and self._stands_alone(taken.overlay, chain.above(taken.overlay))
+            ):
+                return LedgerCommit(
+                    disk=target, base=taken.source, merged=(taken.overlay,), snapshots=(snapshot,)
+                )
+        return None
+
+    def _stands_alone(self, overlay: ImagePath, above: ImagePath | None) -> bool:
+        """No other image stands on it: virtsnap would have refused."""
+        files = self.host.world.storage.files.values()
+        return {file.path for file in files if file.backing == overlay} <= {above}
+
+    def _merge_live(self, domain: FakeDomain, commit: LedgerCommit, until: str) -> None:
+        world, disk = self.host.world, commit.disk
+        is_active = commit.top == domain.disk(disk).source
+        job = block_jobs.begin(
+            world,
+            domain,
+            disk,
+            base=commit.base,
+            top=commit.top,
+            method=CommitMethod.ACTIVE if is_active else CommitMethod.LIVE,
+        )
+        if until == "aborted":
+            block_jobs.abort(domain, disk)
+        elif until != "started":
+            block_jobs.run(world, domain, job)
+            if is_active and until != "ready":
+                block_jobs.pivot(world, domain, disk)
+
+    def _merge_offline(self, domain: FakeDomain, commit: LedgerCommit, until: str) -> None:
+        world = self.host.world
+        offline.merge(world, base=commit.base, top=commit.top)
+        if until in ("started", "ready", "aborted"):
+            return
+        base_format = world.storage.file(commit.base).format
+        for file in world.storage.files.values():
+            if file.backing == commit.top:
+                offline.point_header_at(world, file.path, commit.base, base_format)
+        disk = domain.disk(commit.disk)
+        to, its_format = (
+            (commit.base, base_format) if disk.source == commit.top else (disk.source, disk.format)
+        )
+        self.host.switch_disk(domain.uuid, commit.disk, to=to, image_format=its_format)
+
+    def _ledger(self, domain: FakeDomain) -> Ledger:
+        return self.host.read_ledger(DomainUuid(domain.uuid)) or Ledger(uuid=domain.uuid)

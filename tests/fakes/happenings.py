@@ -1,0 +1,76 @@
+"""What happens on ordinary days; what cannot happen now does nothing."""
+
+from collections.abc import Callable
+
+from hypothesis import strategies as st
+
+from reconciler.model.domain import AgentState
+from reconciler.model.snapshot import DiskCapture
+from tests.fakes.administrator import Administrator
+from tests.fakes.controller import Controller
+from tests.fakes.host import FakeHost
+from tests.fakes.person import Person
+from tests.fakes.picking import Draw, a_domain, a_snapshot, free_name, some_targets
+
+Happening = Callable[[Draw, FakeHost], None]
+
+
+def take(draw: Draw, fake: FakeHost) -> None:
+    """virtsnap takes a snapshot; the guest goes on."""
+    domain = a_domain(draw, fake)
+    name, targets = free_name(draw, domain), some_targets(draw, domain)
+    can_freeze = domain.agent.state is AgentState.CONNECTED and not domain.is_paused
+    quiesce = can_freeze and draw(st.booleans())
+    description = draw(st.sampled_from(["", "", "before the upgrade"]))
+    if name and targets:
+        Controller(fake).take(domain.name, name, targets, quiesce=quiesce, description=description)
+        fake.guest_goes_on(domain.name)
+
+
+def take_by_hand(draw: Draw, fake: FakeHost) -> None:
+    """A person takes one, named as they like (a manifest may want that name)."""
+    domain = a_domain(draw, fake)
+    name = free_name(draw, domain, draw(st.sampled_from("uus")))
+    targets = some_targets(draw, domain)
+    if name and targets:
+        Person(fake).snapshot_create(domain.name, name, targets)
+        fake.guest_goes_on(domain.name)
+
+
+def change_power(draw: Draw, fake: FakeHost) -> None:
+    """Started, paused, resumed or shut off."""
+    name = a_domain(draw, fake).name
+    administrator = Administrator(fake)
+    verbs = (
+        administrator.start,
+        administrator.start,
+        administrator.pause,
+        administrator.resume,
+        administrator.shut_off,
+    )
+    draw(st.sampled_from(verbs))(name)
+
+
+def revert_by_hand(draw: Draw, fake: FakeHost) -> None:
+    """To a snapshot whose frozen layers are there; often started again: a branch is born."""
+    domain = a_domain(draw, fake)
+    name = a_snapshot(draw, domain)
+    if name is None:
+        return
+    taken = [d for d in domain.records[name].disks.values() if d.capture is DiskCapture.EXTERNAL]
+    if taken and all(disk.source in fake.world.storage.files for disk in taken):
+        Person(fake).revert(domain.name, name, redefine_disks=draw(st.booleans()))
+        fake.guest_goes_on(domain.name)
+        if draw(st.booleans()):
+            Administrator(fake).start(domain.name)
+
+
+ORDINARY: tuple[Happening, ...] = (
+    take,
+    take,
+    take,
+    take,
+    take_by_hand,
+    change_power,
+    revert_by_hand,
+)

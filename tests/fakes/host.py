@@ -1,0 +1,263 @@
+"""The fake host: the port ``Hypervisor`` on an in-memory libvirt, and the oracles of its content."""
+
+import copy
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from reconciler.engine.ports import Progress, StopAsked
+from reconciler.errors import HypervisorError, StepRefused
+from reconciler.model.action import CommitOverlays, CreateSnapshot, FinishJob, RedefineSnapshot
+from reconciler.model.domain import ObservedHost
+from reconciler.model.ledger import Ledger
+from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
+from reconciler.model.snapshot import DiskCapture
+from tests.fakes import agent, block_jobs, observing, offline, snapshots
+from tests.fakes.domain import FakeDomain
+from tests.fakes.storage import Content, ContentGone
+from tests.fakes.world import World
+
+
+@dataclass
+class FakeHost:
+    """Implements ``Hypervisor``.  ``world`` is its state; tests look and reach into it freely."""
+
+    world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def copied(self) -> "FakeHost":
+        """An independent host in the same state (journal and clock too)."""
+        with self._lock:
+            return FakeHost(copy.deepcopy(self.world))
+
+    # The port: looking
+
+    def observe(self) -> ObservedHost:
+        """The whole host, afresh."""
+        with self._lock:
+            return observing.observed_host(self.world)
+
+    def read_ledger(self, domain: DomainUuid) -> Ledger | None:
+        """The ledger as it is now."""
+        with self._lock:
+            of = self.world.domain(domain)
+            if of.ledger_problem is not None:
+                raise HypervisorError(f"cannot read the ledger of {of.name}: {of.ledger_problem}")
+            return of.ledger if of.ledger is not None and of.ledger.uuid == domain else None
+
+    def freeze_status(self, domain: DomainUuid) -> bool:
+        """Whether the guest file systems are frozen."""
+        with self._lock:
+            return agent.is_frozen(self.world.domain(domain))
+
+    # The port: changing
+
+    def write_ledger(self, domain: DomainUuid, ledger: Ledger) -> None:
+        """Into every definition."""
+        with self._change("write_ledger"):
+            self.world.domain(domain).ledger_problem = None
+            for definition in self.world.domain(domain).definitions:
+                definition.ledger = ledger
+
+    def create_snapshot(self, domain: DomainUuid, action: CreateSnapshot, *, quiesce: bool) -> None:
+        """All disks at one moment, or none."""
+        with self._change("create_snapshot"):
+            on = self.world.domain(domain)
+            snapshots.demand_ready(self.world, on, action.overlays)
+            snapshots.create(
+                self.world,
+                on,
+                action.snapshot,
+                {each.target: each.overlay for each in action.overlays},
+                description=action.description,
+                quiesce=quiesce,
+            )
+
+    def thaw(self, domain: DomainUuid) -> None:
+        """Until the agent answers."""
+        with self._change("thaw"):
+            agent.thaw(self.world.domain(domain))
+
+    def commit_live(
+        self,
+        domain: DomainUuid,
+        action: CommitOverlays,
+        *,
+        bandwidth: int,
+        progress: Progress,
+        stop_asked: StopAsked,
+    ) -> None:
+        """Up to ready, or to the end."""
+        with self._change("commit_live"):
+            on = self.world.domain(domain)
+            block_jobs.demand_chain(on, action)
+            job = block_jobs.begin(
+                self.world, on, action.disk, base=action.base, top=action.top, method=action.method
+            )
+            self.world.point("during")
+            block_jobs.run(self.world, on, job, progress=progress, stop_asked=stop_asked)
+
+    def follow_job(
+        self, domain: DomainUuid, action: FinishJob, *, progress: Progress, stop_asked: StopAsked
+    ) -> None:
+        """The same for a job that is under way; of one that has ended the chain tells how."""
+        with self._change("follow_job"):
+            on = self.world.domain(domain)
+            job = on.jobs.get(action.disk)
+            if job is not None:
+                block_jobs.run(self.world, on, job, progress=progress, stop_asked=stop_asked)
+            elif block_jobs.still_stands(on, action):
+                raise HypervisorError(f"cannot follow the commit of {action.top}: it has ended")
+
+    def pivot(self, domain: DomainUuid, disk: DiskTarget) -> None:
+        """Over to the base."""
+        with self._change("pivot"):
+            block_jobs.pivot(self.world, self.world.domain(domain), disk)
+
+    def abort_job(self, domain: DomainUuid, disk: DiskTarget) -> None:
+        """The chain stays as it is."""
+        with self._change("abort_job"):
+            block_jobs.abort(self.world.domain(domain), disk)
+
+    def commit_offline(self, domain: DomainUuid, action: CommitOverlays) -> None:
+        """With qemu-img."""
+        with self._change("commit_offline"):
+            offline.commit(self.world, self.world.domain(domain), action)
+
+    def rebase_images(
+        self,
+        domain: DomainUuid,
+        images: tuple[ImagePath, ...],
+        *,
+        base: ImagePath,
+        base_format: str,
+    ) -> None:
+        """Headers alone."""
+        with self._change("rebase_images"):
+            on = self.world.domain(domain)
+            offline.rebase(self.world, on, images, base=base, base_format=base_format)
+
+    def switch_disk(
+        self, domain: DomainUuid, disk: DiskTarget, *, to: ImagePath, image_format: str
+    ) -> None:
+        """In the persistent definition of a shut-off domain."""
+        with self._change("switch_disk"):
+            found = self.world.domain(domain)
+            if found.is_active:
+                raise StepRefused(f"cannot switch {found.name}/{disk}: the domain is running")
+            on = found.definition.disk(disk)
+            if on is None:
+                raise StepRefused(f"cannot switch {found.name}/{disk}: it has no such disk")
+            snapshots.put_on(on, to, image_format)
+
+    def forget_snapshot(self, domain: DomainUuid, snapshot: SnapshotName) -> None:
+        """The record alone."""
+        with self._change("forget_snapshot"):
+            snapshots.forget_alone(self.world, self.world.domain(domain), snapshot)
+
+    def redefine_snapshot(self, domain: DomainUuid, action: RedefineSnapshot) -> None:
+        """The record anew."""
+        with self._change("redefine_snapshot"):
+            snapshots.redefine(
+                self.world.domain(domain),
+                action.snapshot,
+                description=action.description,
+                sources=action.sources,
+                make_current=action.make_current,
+            )
+
+    def remove_image(self, path: ImagePath) -> None:
+        """One file; gone already is gone."""
+        with self._change("remove_image"):
+            user = self.world.in_use_by(frozenset({path}))
+            if user is not None:
+                raise StepRefused(f"cannot remove image {path}: {user.name} has it open")
+            if self.world.storage.files.pop(path, None) is not None:
+                self.world.removed.append(path)
+
+    @contextmanager
+    def _change(self, method: str) -> Iterator[None]:
+        with self._lock:
+            self.world.changes.append(method)
+            self.world.point("before")
+            yield
+            self.world.point("after")
+
+    # What the guest does, and what is really there
+
+    def domain(self, name: str) -> FakeDomain:
+        """The domain of that name or UUID."""
+        return next(d for d in self.world.domains.values() if name in (d.name, d.uuid))
+
+    def guest_writes(self, name: str, target: str, cluster: int, value: int) -> None:
+        """The guest writes one cluster.  Shut off: somebody writes to its active image."""
+        with self._lock:
+            domain, disk = self.domain(name), DiskTarget(target)
+            self.world.storage.file(domain.disk(disk).source).clusters[cluster] = value
+            block_jobs.guest_wrote(domain, disk, cluster)
+
+    def guest_goes_on(self, name: str) -> None:
+        """Every writable disk gets a new value in its first cluster and in one more.
+
+        One whose image others stand on is left alone: its guest is off, or they would be damaged.
+        """
+        files = self.world.storage.files
+        below = {file.backing for file in files.values()}
+        for disk in self.domain(name).definition.disks:
+            if disk.is_writable and disk.source in files and disk.source not in below:
+                self.world.written += 1
+                for cluster in (0, 1 + self.world.written % 6):
+                    self.guest_writes(name, disk.target, cluster, self.world.written)
+
+    def content(self, path: str) -> Content:
+        """What is read from an image by the headers; ``ContentGone`` when it cannot be."""
+        return self.world.storage.content(ImagePath(path))
+
+    def guest_view(self, name: str, target: str) -> Content:
+        """What the guest reads from a disk, now or at its next start."""
+        return self.world.guest_view(self.domain(name), DiskTarget(target))
+
+    def snapshot_view(self, name: str, snapshot: str, target: str) -> Content | None:
+        """What a snapshot holds of a disk; None when it left the disk out."""
+        disk = self.domain(name).record(SnapshotName(snapshot)).disks.get(DiskTarget(target))
+        if disk is None or disk.capture is not DiskCapture.EXTERNAL:
+            return None
+        return self.content(disk.source)
+
+    def views(self) -> dict[tuple[str, ...], Content | None]:
+        """Every guest's and every snapshot's content, None where it cannot be read.
+
+        Keys are ``(domain, target)`` and ``(domain, target, snapshot)``.
+        """
+        keys: list[tuple[str, ...]] = []
+        for domain in self.world.domains.values():
+            keys += [(domain.name, disk.target) for disk in domain.definition.disks]
+            keys += [
+                (domain.name, disk.target, record.name)
+                for record in domain.records.values()
+                for disk in record.disks.values()
+                if disk.capture is DiskCapture.EXTERNAL
+            ]
+        return {key: self._readable(key) for key in keys}
+
+    def _readable(self, key: tuple[str, ...]) -> Content | None:
+        try:
+            if len(key) == 2:
+                return self.guest_view(*key)
+            return self.snapshot_view(key[0], key[2], key[1])
+        except ContentGone:
+            return None
+
+    # The ledger, as the executor will write it
+
+    def remember(self, domain: DomainUuid, ledger: Ledger) -> Ledger:
+        """Write *ledger* with the next serial, and have the journal know it."""
+        highest = max(ledger.serial, self.world.journal.serial(domain))
+        written = replace(ledger, serial=highest + 1)
+        self.world.journal.intend(domain, step="test", serial=written.serial)
+        self.write_ledger(domain, written)
+        self.world.journal.confirm(domain, serial=written.serial)
+        return written

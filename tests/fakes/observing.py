@@ -1,0 +1,267 @@
+"""The fake host as the model sees it."""
+
+from collections.abc import Mapping
+
+from reconciler.model.chain import BackingChain, Image, Presence
+from reconciler.model.domain import (
+    BlockJob,
+    Disk,
+    DiskKind,
+    ObservedDomain,
+    ObservedFolder,
+    ObservedHost,
+)
+from reconciler.model.ledger import EntryState, Ledger, LedgerProblem
+from reconciler.model.names import ImagePath, folder_of
+from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
+from tests.fakes.domain import FakeDefinition, FakeDisk, FakeDomain, FakeRecord, FakeRecordDisk
+from tests.fakes.storage import CLUSTER
+from tests.fakes.world import World
+
+
+def observed_host(world: World) -> ObservedHost:
+    """Domains by name, images and folders by path."""
+    domains = sorted(world.domains.values(), key=lambda domain: domain.name)
+    declared = _declared(world, domains)
+    folders = sorted({folder_of(path) for path in declared} | set(world.extra_folders))
+    found = {path for folder in folders for path in _listed(world, folder)}
+    paths = _with_backing(world, found | set(declared))
+    return ObservedHost(
+        name=world.name,
+        uri=world.uri,
+        observed_at=world.now,
+        libvirt_version=world.version,
+        qemu_version=7_002_000,
+        domains=tuple(_domain(world, domain) for domain in domains),
+        images=tuple(_image(world, path, declared.get(path)) for path in sorted(paths)),
+        folders=tuple(_folder(world, path, declared) for path in folders),
+    )
+
+
+def _folder(world: World, path: str, declared: Mapping[ImagePath, str]) -> ObservedFolder:
+    """Listed whole only if every file that nobody names could be looked into."""
+    folder = world.storage.folder(path)
+    is_whole = folder.is_listed and all(
+        file.is_readable
+        for file in world.storage.files.values()
+        if folder_of(file.path) == path and file.path not in declared
+    )
+    return ObservedFolder(
+        path=path,
+        is_listed=is_whole and folder.is_accessible,
+        is_writable=folder.is_writable and folder.is_accessible,
+        free=folder.free,
+        is_shared=folder.is_shared,
+    )
+
+
+def _domain(world: World, domain: FakeDomain) -> ObservedDomain:
+    ledger, problem = domain.ledger, domain.ledger_problem
+    if problem is None and ledger is not None and ledger.uuid != domain.uuid:
+        problem = LedgerProblem.FOREIGN
+    return ObservedDomain(
+        name=domain.name,
+        uuid=domain.uuid,
+        power=domain.power,
+        power_detail="paused: I/O error" if domain.is_paused_on_error else "",
+        live=_live(domain.live),
+        persistent=_persistent(world, domain.persistent),
+        agent=domain.agent.state,
+        records=_records(domain),
+        jobs=tuple(
+            BlockJob(
+                disk=job.disk,
+                kind=job.kind,
+                done=job.total - len(job.pending) * CLUSTER,
+                total=job.total,
+                is_ready=job.is_ready,
+                destination=job.base,
+            )
+            for _, job in sorted(domain.jobs.items())
+        ),
+        domain_job=domain.domain_job,
+        checkpoints=tuple(sorted(domain.checkpoints)),
+        has_managed_save=domain.has_managed_save,
+        is_paused_on_error=domain.is_paused_on_error,
+        ledger=ledger if problem is None else None,
+        ledger_problem=problem,
+        journal_serial=world.journal.serial(domain.uuid),
+        merged_by_hand=_merged_by_hand(world, domain),
+    )
+
+
+def _live(definition: FakeDefinition | None) -> tuple[Disk, ...] | None:
+    """QEMU's own word: the chain is what it has open, there or not."""
+    if definition is None:
+        return None
+    return tuple(
+        _disk(disk, BackingChain(disk.stated or (disk.source,)), stated=None)
+        for disk in definition.disks
+    )
+
+
+def _persistent(world: World, definition: FakeDefinition | None) -> tuple[Disk, ...] | None:
+    """The chain is what the headers say, whatever the definition states."""
+    if definition is None:
+        return None
+    return tuple(
+        _disk(
+            disk,
+            world.storage.header_chain(disk.source, as_we_see=True),
+            stated=BackingChain(disk.stated) if disk.stated else None,
+        )
+        for disk in definition.disks
+    )
+
+
+def _disk(disk: FakeDisk, chain: BackingChain | None, *, stated: BackingChain | None) -> Disk:
+    return Disk(
+        target=disk.target,
+        kind=DiskKind.FILE,
+        source=disk.source,
+        format=disk.format,
+        device=disk.device,
+        is_readonly=disk.is_readonly,
+        is_shareable=disk.is_shareable,
+        is_excluded=disk.is_excluded,
+        chain=chain,
+        stated=stated,
+    )
+
+
+def _records(domain: FakeDomain) -> tuple[SnapshotRecord, ...]:
+    """Parents first, then by time and name."""
+    ordered: list[FakeRecord] = []
+    waiting = sorted(domain.records.values(), key=lambda record: (record.created, record.name))
+    while waiting:
+        known = {record.name for record in ordered}
+        following = next((r for r in waiting if r.parent is None or r.parent in known), waiting[0])
+        waiting.remove(following)
+        ordered.append(following)
+    return tuple(_record(domain, record) for record in ordered)
+
+
+def _record(domain: FakeDomain, record: FakeRecord) -> SnapshotRecord:
+    copy = record.ledger if record.ledger and record.ledger.uuid == domain.uuid else None
+    entry = copy.entry(record.name) if copy else None
+    is_ours = entry is not None and entry.state is EntryState.CREATING
+    return SnapshotRecord(
+        name=record.name,
+        created=record.created,
+        state=record.state,
+        description=record.description,
+        parent=record.parent,
+        is_current=domain.current == record.name,
+        memory=record.memory,
+        memory_file=record.memory_file,
+        disks=tuple(_record_disk(disk) for disk in record.disks.values()),
+        inactive_sources=tuple(
+            sorted(set(record.inactive.values()) - {d.source for d in record.disks.values()})
+        ),
+        uid=entry.uid if entry is not None and is_ours else None,
+        intent_images=_intent_images(copy, record) if is_ours else (),
+        ledger_serial=copy.serial if copy else 0,
+        is_delete_unfinished=record.is_delete_unfinished,
+    )
+
+
+def _intent_images(copy: Ledger | None, record: FakeRecord) -> tuple[ImagePath, ...]:
+    images = copy.images if copy else ()
+    return tuple(sorted(image.path for image in images if image.snapshot == record.name))
+
+
+def _record_disk(disk: FakeRecordDisk) -> SnapshotDisk:
+    return SnapshotDisk(
+        target=disk.target,
+        capture=disk.capture,
+        source=disk.source,
+        source_format=disk.source_format,
+        overlay=disk.overlay if disk.capture is DiskCapture.EXTERNAL else None,
+        is_writable=disk.is_writable,
+    )
+
+
+def _declared(world: World, domains: list[FakeDomain]) -> dict[ImagePath, str]:
+    """Every image that a definition, a record or a header of these names, and its format."""
+    said: dict[ImagePath, str] = {}
+    for domain in domains:
+        for disk in (disk for definition in domain.definitions for disk in definition.disks):
+            said.setdefault(disk.source, disk.format)
+            for path in disk.stated or ():
+                said.setdefault(path, _true_format(world, path))
+        for record in domain.records.values():
+            for each in record.disks.values():
+                said.setdefault(each.source, each.source_format)
+                if each.overlay is not None:
+                    said.setdefault(each.overlay, "qcow2")
+            for path in record.inactive.values():
+                said.setdefault(path, _true_format(world, path))
+    for path in _with_backing(world, set(said)):
+        said.setdefault(path, _true_format(world, path))
+    return said
+
+
+def _true_format(world: World, path: ImagePath) -> str:
+    file = world.storage.files.get(path)
+    return file.format if file else "qcow2"
+
+
+def _listed(world: World, folder: str) -> list[ImagePath]:
+    """Images found by looking through a folder; what cannot be opened is not known to be one."""
+    at = world.storage.folder(folder)
+    return [
+        file.path
+        for file in world.storage.files.values()
+        if folder_of(file.path) == folder
+        and (at.is_listed and at.is_accessible and file.is_readable and file.format != "raw")
+    ]
+
+
+def _with_backing(world: World, paths: set[ImagePath]) -> set[ImagePath]:
+    """*paths* and all that their headers lead to."""
+    found, waiting = set(paths), sorted(paths)
+    while waiting:
+        file = world.storage.files.get(waiting.pop())
+        can_follow = file is not None and world.storage.is_open_to_us(file)
+        if file is not None and can_follow and file.backing and file.backing not in found:
+            found.add(file.backing)
+            waiting.append(file.backing)
+    return found
+
+
+def _image(world: World, path: ImagePath, said: str | None) -> Image:
+    file = world.storage.files.get(path)
+    image_format = said or _true_format(world, path)
+    is_accessible = world.storage.folder(folder_of(path)).is_accessible
+    if file is None or not world.storage.is_open_to_us(file):
+        is_missing = file is None and is_accessible
+        presence = Presence.MISSING if is_missing else Presence.UNKNOWN
+        return Image(path=path, format=image_format, presence=presence, is_examined=False)
+    return Image(
+        path=path,
+        format=image_format,
+        backing=file.backing,
+        backing_format=file.backing_format,
+        virtual_size=file.virtual_size,
+        allocated=len(file.clusters) * CLUSTER,
+        internal_snapshots=file.internal_snapshots,
+        has_data_file=file.has_data_file,
+        is_encrypted=file.is_encrypted,
+    )
+
+
+def _merged_by_hand(world: World, domain: FakeDomain) -> tuple[tuple[ImagePath, ImagePath], ...]:
+    """Frozen layers below which their own overlay stands now, when both read the same."""
+    if domain.jobs:
+        return ()
+    pairs: set[tuple[ImagePath, ImagePath]] = set()
+    for record in domain.records.values():
+        for disk in record.disks.values():
+            header = world.storage.files.get(disk.overlay) if disk.overlay else None
+            chain = world.storage.header_chain(disk.source, as_we_see=True)
+            below = header.backing if header is not None else None
+            if below is None or chain is None or below == disk.source or below not in chain:
+                continue
+            if world.storage.content(disk.source) == world.storage.content(below):
+                pairs.add((disk.source, below))
+    return tuple(sorted(pairs))

@@ -1,0 +1,70 @@
+"""What qemu-img does to images that no QEMU has open (facts §7.6)."""
+
+from reconciler.errors import HypervisorError, StepRefused
+from reconciler.model.action import CommitOverlays
+from reconciler.model.names import ImagePath
+from tests.fakes.domain import FakeDomain
+from tests.fakes.world import World
+
+
+def merge(world: World, *, base: ImagePath, top: ImagePath) -> None:
+    """``qemu-img commit -d -b BASE TOP``: the files say what lies between."""
+    chain = world.storage.header_chain(top)
+    if chain is None or base not in chain or base == top:
+        raise HypervisorError(f"cannot commit {top}: {base} is not below it", code=1)
+    between = chain.images[chain.images.index(base) + 1 :]
+    merged = world.storage.overlaid(between)
+    into = world.storage.file(base)
+    for number, (cluster, value) in enumerate(sorted(merged.items())):
+        into.clusters[cluster] = value
+        if number == 0:
+            world.point("during")
+
+
+def point_header_at(
+    world: World, image: ImagePath, backing: ImagePath, backing_format: str
+) -> None:
+    """``qemu-img rebase -u``: the header alone."""
+    file = world.storage.file(image)
+    file.backing, file.backing_format = backing, backing_format
+
+
+def commit(world: World, domain: FakeDomain, action: CommitOverlays) -> None:
+    """The port's offline commit, with a look at who came between the steps."""
+    touched = frozenset({action.base, *action.merged, *action.rebased})
+    refuse_when_open(world, domain, touched)
+    before = {path: dict(world.storage.file(path).clusters) for path in action.merged}
+    merge(world, base=action.base, top=action.top)
+    if world.meanwhile is not None:
+        world.meanwhile(domain)
+    refuse_when_open(world, domain, touched)
+    if any(world.storage.file(path).clusters != was for path, was in before.items()):
+        merge(world, base=action.base, top=action.top)
+    for image in action.rebased:
+        point_header_at(world, image, action.base, action.base_format)
+
+
+def rebase(
+    world: World,
+    domain: FakeDomain,
+    images: tuple[ImagePath, ...],
+    *,
+    base: ImagePath,
+    base_format: str,
+) -> None:
+    """The port's rebase of images that no QEMU has open."""
+    refuse_when_open(world, domain, frozenset(images))
+    for image in images:
+        point_header_at(world, image, base, base_format)
+        world.point("during")
+
+
+def refuse_when_open(world: World, domain: FakeDomain, images: frozenset[ImagePath]) -> None:
+    """Neither this domain nor another one may have them open."""
+    user = world.in_use_by(images)
+    if user is domain:
+        raise StepRefused(f"cannot change {min(images)}: {domain.name} is running")
+    if user is not None:
+        raise HypervisorError(
+            f"cannot change {min(images)}: failed to get 'write' lock, {user.name} has it", code=1
+        )

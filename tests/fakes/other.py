@@ -1,0 +1,89 @@
+"""The engine's other tools: journal, locks, clock, identity."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from reconciler.errors import LockedError
+from reconciler.model.names import DomainUuid
+
+NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class FakeClock:
+    """Stands still but for ``wait``."""
+
+    time: datetime = NOON
+    waited: float = 0
+
+    def now(self) -> datetime:
+        """The time it shows."""
+        return self.time
+
+    def wait(self, seconds: float) -> None:
+        """Go forward."""
+        self.time += timedelta(seconds=seconds)
+        self.waited += seconds
+
+
+@dataclass
+class FakeJournal:
+    """Remembers in memory; give the same one to the process that comes after a crash."""
+
+    serials: dict[DomainUuid, int] = field(default_factory=dict)
+    #: (step, serial) that was intended and not confirmed
+    pending: dict[DomainUuid, tuple[str, int]] = field(default_factory=dict)
+
+    def serial(self, domain: DomainUuid) -> int:
+        """The highest ledger serial written from here."""
+        return self.serials.get(domain, 0)
+
+    def intend(self, domain: DomainUuid, *, step: str, serial: int) -> None:
+        """*step* is about to happen."""
+        self.serials[domain] = max(serial, self.serial(domain))
+        self.pending[domain] = (step, serial)
+
+    def confirm(self, domain: DomainUuid, *, serial: int) -> None:
+        """It has happened, and the ledger is at *serial*."""
+        self.serials[domain] = max(serial, self.serial(domain))
+        self.pending.pop(domain, None)
+
+
+@dataclass
+class FakeLocks:
+    """Locks of one machine; put a holder into *held* to have a domain locked by somebody else."""
+
+    held: dict[DomainUuid, str] = field(default_factory=dict)
+    #: every domain that was ever locked, in order
+    taken: list[DomainUuid] = field(default_factory=list)
+
+    @contextmanager
+    def hold(self, domain: DomainUuid, *, plan_id: str) -> Iterator[None]:
+        """Hold the lock of *domain*."""
+        if domain in self.held:
+            raise LockedError(f"cannot lock {domain}: {self.held[domain]} has it")
+        self.held[domain] = plan_id
+        self.taken.append(domain)
+        try:
+            yield
+        finally:
+            self.held.pop(domain, None)
+
+
+@dataclass
+class FakeIdentity:
+    """``u1``, ``u2`` …"""
+
+    made: int = 0
+    name: str = "root@fake 1"
+
+    def uid(self) -> str:
+        """The next one."""
+        self.made += 1
+        return f"u{self.made}"
+
+    def holder(self) -> str:
+        """Who this is."""
+        return self.name

@@ -1,0 +1,111 @@
+"""Image files in memory: each has a header and clusters, so that lost data is seen to be lost."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from reconciler.errors import HypervisorError
+from reconciler.model.chain import BackingChain
+from reconciler.model.names import ImagePath, folder_of
+
+#: Bytes of one cluster; only sizes shown to people depend on it.
+CLUSTER = 65536
+
+#: Cluster number → the value last written there.
+Content = dict[int, int]
+
+
+class ContentGone(AssertionError):
+    """An image of a chain is not there, so nobody can read what was in it."""
+
+
+@dataclass(kw_only=True)
+class FakeFile:
+    """One image file.  *is_readable*: our process may open it; libvirt always can."""
+
+    path: ImagePath
+    format: str = "qcow2"
+    backing: ImagePath | None = None
+    backing_format: str | None = None
+    clusters: Content = field(default_factory=dict)
+    internal_snapshots: int = 0
+    virtual_size: int = 1 << 30
+    has_data_file: bool = False
+    is_encrypted: bool = False
+    is_readable: bool = True
+
+
+@dataclass(kw_only=True)
+class FakeFolder:
+    """A folder.  What lies in one that is not *is_accessible* cannot even be looked for."""
+
+    path: str
+    is_listed: bool = True
+    is_accessible: bool = True
+    is_writable: bool = True
+    free: int | None = 1 << 40
+    is_shared: bool = False
+
+
+@dataclass
+class Storage:
+    """All image files by path."""
+
+    files: dict[ImagePath, FakeFile] = field(default_factory=dict)
+    folders: dict[str, FakeFolder] = field(default_factory=dict)
+
+    def add(self, file: FakeFile) -> FakeFile:
+        """A new file; one that exists is refused."""
+        if file.path in self.files:
+            raise HypervisorError(f"cannot create {file.path}: it exists", code=67)
+        self.files[file.path] = file
+        self.folder(folder_of(file.path))
+        return file
+
+    def folder(self, path: str) -> FakeFolder:
+        """The folder of that path, known from now on."""
+        return self.folders.setdefault(path, FakeFolder(path=path))
+
+    def file(self, path: ImagePath) -> FakeFile:
+        """The file, or libvirt's words when it is not there."""
+        if path not in self.files:
+            raise HypervisorError(f"cannot open {path}: no such file or directory", code=38)
+        return self.files[path]
+
+    def header_chain(self, path: ImagePath, *, as_we_see: bool = False) -> BackingChain | None:
+        """The chain by the headers, or None when it cannot be followed to its base.
+
+        *as_we_see*: with the eyes of a process that may not open every file.
+        """
+        images: list[ImagePath] = []
+        step: ImagePath | None = path
+        while step is not None:
+            file = self.files.get(step)
+            if file is None or step in images or (as_we_see and not self.is_open_to_us(file)):
+                return None
+            images.append(step)
+            step = file.backing
+        return BackingChain(tuple(reversed(images)))
+
+    def is_open_to_us(self, file: FakeFile) -> bool:
+        """Our process can read it; of raw images nothing is read."""
+        is_needed = file.format != "raw"
+        return self._is_accessible(file.path) and (file.is_readable or not is_needed)
+
+    def _is_accessible(self, path: ImagePath) -> bool:
+        return self.folder(folder_of(path)).is_accessible
+
+    def overlaid(self, images: Iterable[ImagePath]) -> Content:
+        """What is read through *images* (base first) as one chain, whatever their headers say."""
+        content: Content = {}
+        for path in images:
+            if path not in self.files:
+                raise ContentGone(f"{path} is not there")
+            content |= self.files[path].clusters
+        return content
+
+    def content(self, path: ImagePath) -> Content:
+        """What is read from *path* through its headers."""
+        chain = self.header_chain(path)
+        if chain is None:
+            raise ContentGone(f"the chain of {path} ends in nothing")
+        return self.overlaid(chain)

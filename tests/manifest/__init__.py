@@ -1,0 +1,1 @@
+"""Manifests: what is accepted, what is refused, and in which words."""

@@ -1,0 +1,91 @@
+"""One of each: differences and actions."""
+
+from reconciler.model import drift
+from reconciler.model.action import (
+    AbortJob,
+    AdoptSnapshot,
+    CommitMethod,
+    FinishJob,
+    ForgetSnapshot,
+    RedefineSnapshot,
+    SourceChange,
+    ThawGuest,
+)
+from reconciler.model.ledger import Consistency, EntryState
+from tests.report.drawn_plans import commit, create, image, removed_image, s1, s2, vda
+
+DIFFERENCES: tuple[drift.Difference, ...] = (
+    drift.SnapshotMissing(snapshot=s1),
+    drift.SnapshotLost(snapshot=s1),
+    *(drift.SnapshotUndeclared(snapshot=s1, why=why) for why in drift.Undeclared),
+    drift.SnapshotUndeclared(
+        snapshot=s1, why=drift.Undeclared.NOT_IN_MANIFEST, other_source="/srv/other"
+    ),
+    drift.SnapshotUnmanaged(snapshot=s1),
+    drift.DescriptionDiffers(snapshot=s1, desired="a", observed="b"),
+    drift.CaptureDiffers(snapshot=s1, field="type", desired="internal", observed="external"),
+    *(
+        drift.RecordDangling(
+            snapshot=s1,
+            disk=vda,
+            image=image("a"),
+            cause=cause,
+            is_managed=is_managed,
+            is_declared=False,
+        )
+        for cause in drift.DanglingCause
+        for is_managed in (False, True)
+    ),
+    drift.RecordOutdated(snapshot=s1, disk=vda, image=image("a")),
+    drift.CurrentMisplaced(snapshot=s1, observed=None),
+    drift.OverlayUnrecorded(disk=vda, image=image("a"), is_ours=False),
+    drift.OverlayUnrecorded(disk=vda, image=image("a"), is_ours=True, snapshot=s1),
+    drift.ImageOrphaned(
+        disk=vda,
+        image=image("a"),
+        snapshot=s1,
+        is_emptied=False,
+        is_superseded=True,
+        size=1024,
+    ),
+    drift.DefinitionsDisagree(disk=vda, live=image("a"), persistent=None),
+    drift.ChainTooDeep(disk=vda, depth=9, limit=8),
+    drift.ChainBroken(disk=vda, image=image("a"), cause="its header names another file"),
+    drift.JobUnfinished(disk=vda, job="commit", is_ours=True),
+    drift.JobUnfinished(disk=vda, job="copy", is_ours=False),
+    *(drift.LedgerStale(fault=fault) for fault in drift.LedgerFault),
+    drift.FreezeUnended(),
+    drift.DomainMissing(near=("web01",)),
+    drift.ManifestGone(manifest="web01.yaml", snapshots=(s1, s2)),
+)
+
+ACTIONS = (
+    create(),
+    commit(),
+    ForgetSnapshot(snapshot=s1, has_record=True),
+    RedefineSnapshot(
+        snapshot=s1,
+        description="new",
+        sources=(SourceChange(target=vda, source=image("a")),),
+        make_current=True,
+    ),
+    AdoptSnapshot(
+        snapshot=s1,
+        uid="u",
+        state=EntryState.TAKEN,
+        created=1,
+        consistency=Consistency.CRASH,
+        images=((vda, image("a")),),
+    ),
+    removed_image("a"),
+    FinishJob(
+        disk=vda,
+        base=image("a"),
+        base_format="qcow2",
+        merged=(image("b"),),
+        method=CommitMethod.ACTIVE,
+        snapshots=(s1,),
+    ),
+    AbortJob(disk=vda),
+    ThawGuest(),
+)

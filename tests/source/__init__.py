@@ -1,0 +1,1 @@
+"""Sources: folders and real git repositories in a temporary place."""

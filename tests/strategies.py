@@ -1,0 +1,217 @@
+"""Random hosts and the manifests that go with them.
+
+    @given(situations())
+    def test_…(situation: Situation) -> None:
+        situation.fake, situation.desired, situation.request
+
+A host is what came of a random history: virtsnap at work, people at work, mishaps.  It is never
+merely put together, so each of them is one that can exist.  ``peaceful_situations()`` leaves the
+mishaps out: there a plan must succeed, not only do no harm.
+"""
+
+from dataclasses import dataclass
+
+from hypothesis import note
+from hypothesis import strategies as st
+
+from reconciler.errors import HypervisorError
+from reconciler.model.desired import (
+    Desired,
+    DesiredDomain,
+    DesiredHost,
+    DesiredSnapshot,
+    Origin,
+    Power,
+    Prune,
+    Quiesce,
+)
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
+from reconciler.model.request import Consent, PlanRequest
+from tests.fakes import happenings, mishaps
+from tests.fakes.administrator import Administrator
+from tests.fakes.controller import SOURCE
+from tests.fakes.domain import FakeDomain
+from tests.fakes.happenings import Happening
+from tests.fakes.host import FakeHost
+from tests.fakes.person import Person
+from tests.fakes.picking import Draw
+from tests.fakes.storage import FakeFile
+from tests.fakes.world import LIBVIRT_9_0, LOCAL, World
+
+LIBVIRT_11_3 = 11_003_000
+TEMPLATE = ImagePath("/images/template.qcow2")
+NEW_NAMES = ("n1", "n2", "n3")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """A host as it came to be (*history*), and what is asked for."""
+
+    fake: FakeHost
+    desired: Desired
+    request: PlanRequest
+    history: tuple[str, ...] = ()
+
+    def copied(self) -> "Situation":
+        """The same with a host of its own."""
+        return Situation(
+            fake=self.fake.copied(),
+            desired=self.desired,
+            request=self.request,
+            history=self.history,
+        )
+
+    def __repr__(self) -> str:
+        lines = [f"history: {', '.join(self.history)}", f"request: {self.request}"]
+        lines += [f"desired: {domain}" for domain in self.desired.domains]
+        lines += [f"observed: {domain}" for domain in self.fake.observe().domains]
+        return "\n".join(lines)
+
+
+@st.composite
+def hosts(
+    draw: Draw, *, ordinary: tuple[int, int] = (1, 8), troubles: tuple[int, int] = (0, 3)
+) -> tuple[FakeHost, tuple[str, ...]]:
+    """A host after so many ordinary happenings, so many mishaps and a few ordinary ones again.
+
+    The names of all that was tried come with it.
+    """
+    fake = FakeHost(World(version=draw(st.sampled_from((LIBVIRT_9_0, LIBVIRT_11_3)))))
+    _begin(draw, fake)
+    chosen: list[Happening] = [
+        *draw(_some(happenings.ORDINARY, ordinary)),
+        *_one_more(draw, troubles),
+        *draw(_some(mishaps.MISHAPS, troubles)),
+        *draw(_some(happenings.ORDINARY, (0, troubles[1] and 2))),
+    ]
+    for happening in chosen:
+        try:
+            happening(draw, fake)
+        except HypervisorError as refused:
+            note(f"{happening.__name__}: {refused}")
+    fake.world.changes.clear()
+    fake.world.clock.wait(60)
+    return fake, tuple(happening.__name__ for happening in chosen)
+
+
+def _some(of: tuple[Happening, ...], number: tuple[int, int]) -> st.SearchStrategy[list[Happening]]:
+    return st.lists(st.sampled_from(of), min_size=number[0], max_size=number[1])
+
+
+def _one_more(draw: Draw, troubles: tuple[int, int]) -> list[Happening]:
+    """Every kind of mishap as often as any other, if there are to be any."""
+    kinds = sorted(set(mishaps.MISHAPS), key=lambda happening: happening.__name__)
+    return [draw(st.sampled_from(kinds))] if troubles[1] and draw(st.integers(0, 3)) else []
+
+
+def _begin(draw: Draw, fake: FakeHost) -> None:
+    """One to three domains with one to three disks each; some stand on one template."""
+    administrator = Administrator(fake)
+    for number in range(draw(st.sampled_from((1, 1, 2, 3)))):
+        name = f"web{number + 1:02}"
+        disks = {}
+        for target in ("vda", "vdb", "vdc")[: draw(st.sampled_from((1, 2, 2, 3)))]:
+            path = f"/images/{name}-{target}.{draw(st.sampled_from(('qcow2', 'img')))}"
+            if target == "vda" and draw(st.integers(0, 2)) == 0:
+                path = f"/images/{name}-{target}.qcow2"
+                _template(fake)
+                Person(fake).overlay_on(TEMPLATE, path)
+            disks[target] = path
+        administrator.define(name, disks, running=draw(st.integers(0, 4)) > 0)
+        fake.guest_goes_on(name)
+
+
+def _template(fake: FakeHost) -> None:
+    if TEMPLATE not in fake.world.storage.files:
+        fake.world.storage.add(FakeFile(path=TEMPLATE, clusters={9: 9}))
+
+
+@st.composite
+def desired_for(draw: Draw, fake: FakeHost) -> Desired:
+    """What a source may declare of this host: kept, dropped, new, reordered, gone."""
+    domains = [
+        draw(_desired_domain(domain))
+        for domain in sorted(fake.world.domains.values(), key=lambda each: each.name)
+        if draw(st.integers(0, 5))
+    ]
+    if draw(st.integers(0, 9)) == 0:
+        domains.append(_declared("nobody", ()))
+    return Desired(
+        source=draw(st.sampled_from((SOURCE, SOURCE, SOURCE, "another source"))),
+        revision=None,
+        is_complete=draw(st.integers(0, 4)) > 0,
+        hosts=(DesiredHost(name=LOCAL, prune_gone=draw(st.sampled_from(Prune))),),
+        domains=tuple(draw(st.permutations(domains))),
+    )
+
+
+@st.composite
+def _desired_domain(draw: Draw, domain: FakeDomain) -> DesiredDomain:
+    ledger = domain.ledger
+    entries = [str(e.name) for e in ledger.entries] if ledger else []
+    known = sorted({*entries, *(name for name in domain.records if name.startswith("s"))})
+    kept = [name for name in known if draw(st.integers(0, 2))]
+    fresh = draw(st.lists(st.sampled_from(NEW_NAMES), max_size=2, unique=True))
+    names = [*kept, *fresh]
+    if draw(st.integers(0, 3)) == 0:
+        names = draw(st.permutations(names))
+    targets = [disk.target for disk in domain.definition.disks]
+    return _declared(
+        draw(st.sampled_from((domain.name, domain.name, domain.uuid))),
+        tuple(draw(_desired_snapshot(name, targets)) for name in names),
+        prune=draw(st.sampled_from((Prune.AUTO, Prune.AUTO, Prune.CONFIRM, Prune.NEVER))),
+        report_unmanaged=draw(st.booleans()),
+        max_depth=draw(st.sampled_from((None, None, None, 2, 4))),
+    )
+
+
+@st.composite
+def _desired_snapshot(draw: Draw, name: str, targets: list[DiskTarget]) -> DesiredSnapshot:
+    skipped: list[DiskTarget] = []
+    if targets and draw(st.integers(0, 4)) == 0:
+        skipped = draw(st.lists(st.sampled_from(targets), max_size=len(targets) - 1, unique=True))
+    return DesiredSnapshot(
+        name=SnapshotName(name),
+        description=draw(st.sampled_from((None, None, "", "before the upgrade"))),
+        quiesce=draw(st.sampled_from((Quiesce.NEVER, Quiesce.PREFERRED, Quiesce.REQUIRED))),
+        skip=frozenset(skipped),
+        power=draw(st.sampled_from((Power.ANY, Power.ANY, Power.ANY, Power.RUNNING))),
+    )
+
+
+def _declared(name: str, snapshots: tuple[DesiredSnapshot, ...], **rest: object) -> DesiredDomain:
+    return DesiredDomain(
+        host=LOCAL,
+        domain=name,
+        snapshots=snapshots,
+        origin=Origin(manifest=f"{name}.yaml"),
+        **rest,  # type: ignore[arg-type]
+    )
+
+
+@st.composite
+def requests(draw: Draw) -> PlanRequest:
+    """A person or a loop; sometimes with ``--prune-gone``."""
+    return PlanRequest(
+        consent=draw(st.sampled_from((Consent.PERSON, Consent.PERSON, Consent.LOOP))),
+        prune_gone=draw(st.sampled_from((None, None, None, Prune.AUTO))),
+    )
+
+
+@st.composite
+def situations(
+    draw: Draw, *, ordinary: tuple[int, int] = (1, 8), troubles: tuple[int, int] = (0, 3)
+) -> Situation:
+    """A host with a history, and what is asked for."""
+    fake, history = draw(hosts(ordinary=ordinary, troubles=troubles))
+    return Situation(
+        fake=fake,
+        desired=draw(desired_for(fake)),
+        request=draw(requests()),
+        history=history,
+    )
+
+
+def peaceful_situations() -> st.SearchStrategy[Situation]:
+    """Nothing but virtsnap, a person now and then, and power."""
+    return situations(troubles=(0, 0))

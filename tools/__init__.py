@@ -1,0 +1,1 @@
+"""What the project makes from itself: see ``tools.generate``."""
