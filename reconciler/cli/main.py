@@ -21,6 +21,7 @@ def build() -> typer.Typer:
     from reconciler.cli.apply import apply
     from reconciler.cli.observe import observe
     from reconciler.cli.plan import plan
+    from reconciler.cli.run import run
     from reconciler.cli.schema import schema
     from reconciler.cli.status import status
     from reconciler.cli.tree import tree
@@ -33,7 +34,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     add_root(app)
-    for verb in (validate, plan, apply, status, tree, observe, schema):
+    for verb in (validate, plan, apply, run, status, tree, observe, schema):
         add_verb(app, verb.__name__, verb)
     return app
 

@@ -1,10 +1,11 @@
 """``virtsnap observe``."""
 
 from reconciler.cli import wiring
-from reconciler.cli.console import show_document, show_lines
+from reconciler.cli.console import note, show_document, show_lines
 from reconciler.cli.exit_code import ExitCode
 from reconciler.cli.options import Options, Output
 from reconciler.cli.sources import has_manifests, load_desired
+from reconciler.errors import ManifestError
 from reconciler.model.desired import DesiredHost
 
 
@@ -39,6 +40,13 @@ def observe(options: Options) -> int:
 
 def observed_hosts(options: Options) -> tuple[DesiredHost, ...]:
     """The hosts of the manifests where there are some and no URI was named, else the connection."""
-    if options.connect is None and has_manifests(options):
+    if options.connect is not None or not has_manifests(options):
+        return (wiring.only_host(options),)
+    try:
         return wiring.hosts_of(load_desired(options, allow_empty=True), options)
-    return (wiring.only_host(options),)
+    except ManifestError as error:
+        if options.manifests is not None:
+            raise
+        # looking needs no manifest, so those that lie here by chance must not prevent it
+        note(f"manifests are not used: {error.problems[0]}", is_quiet=options.is_quiet)
+        return (wiring.only_host(options),)

@@ -47,8 +47,9 @@ def document_schema(name: str) -> dict[str, Any]:
     """The JSON Schema of a document."""
     from reconciler.report.documents import DOCUMENTS
 
-    return {
+    found = DOCUMENTS[name].model_json_schema(by_alias=True, mode="serialization")
+    head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:virtsnap:schema:{name}:v1",
-        **DOCUMENTS[name].model_json_schema(by_alias=True, mode="serialization"),
     }
+    return {**head, **found, "title": name}

@@ -10,21 +10,23 @@ from reconciler.cli.console import note
 
 
 @contextmanager
-def stopping(stop: threading.Event) -> Iterator[None]:
-    """Set *stop* on the first signal; the second one interrupts."""
+def stopping(stop: threading.Event) -> Iterator[list[int]]:
+    """Set *stop* on the first signal; the second one interrupts.  Yields the signals that came."""
+    signals: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield signals
         return
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
+        signals.append(number)
         stop.set()
         note("stopping at the next safe point (again: at once; the next apply goes on)")
 
     before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
     try:
-        yield
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -2,13 +2,16 @@
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
 from typer.models import OptionInfo
 
+from reconciler.cli.exit_code import ExitCode
 from reconciler.cli.options import COMMON, Options, environment_name, resolve
 from reconciler.cli.settings import config_files, read_settings
 
@@ -93,8 +96,9 @@ def add_root(app: typer.Typer) -> None:
                 from reconciler.cli.version import version
 
                 return version(invocation.options)
-            typer.echo(ctx.get_help(), err=True)
-            return 64
+            with redirect_stdout(sys.stderr):
+                typer.echo(ctx.get_help())
+            return ExitCode.USAGE
         return 0
 
     _sign(root, common_parameters())

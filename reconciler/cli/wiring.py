@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,23 +91,21 @@ def opened(
 ) -> "Iterator[dict[HostName, Hypervisor]]":
     """A connection to every host; closed at the end."""
     serial_of = _serials(folders_of(hosts, options))
-    connections = {
-        host.name: open_hypervisor(
-            host.name,
-            host.uri or options.uri,
-            is_readonly=is_readonly,
-            extra_folders=host.folders,
-            serial_of=serial_of,
-        )
-        for host in hosts
-    }
-    try:
-        yield connections
-    finally:
-        for connection in connections.values():
+    with ExitStack() as stack:
+        connections = {}
+        for host in hosts:
+            connection = open_hypervisor(
+                host.name,
+                host.uri or options.uri,
+                is_readonly=is_readonly,
+                extra_folders=host.folders,
+                serial_of=serial_of,
+            )
             close = getattr(connection, "close", None)
             if close is not None:
-                close()
+                stack.callback(close)
+            connections[host.name] = connection
+        yield connections
 
 
 def tools(

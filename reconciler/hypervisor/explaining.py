@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import libvirt
 
 from reconciler.errors import AgentError, HypervisorError
-from reconciler.hypervisor.uri import host_of, transport_of, without_secrets
+from reconciler.hypervisor.uri import has_known_driver, host_of, transport_of, without_secrets
 
 #: Codes that older bindings have no name for (facts §10).
 _AGENT_CODES = frozenset(
@@ -87,7 +87,7 @@ def opening_failed(error: libvirt.libvirtError, uri: str) -> HypervisorError:
 def _hint_for_opening(code: int, number: int, uri: str) -> str:
     if transport_of(uri) in _SSH:
         return f"ssh {host_of(uri)} virsh list"
-    if code in _WRONG_URI:
+    if code in _WRONG_URI or (uri and not has_known_driver(uri)):
         return "a libvirt URI looks like qemu:///system or qemu+ssh://root@host/system"
     if code in _NOT_LET_IN or (code == libvirt.VIR_ERR_SYSTEM_ERROR and number == errno.EACCES):
         return "sudo usermod -aG libvirt $USER (then log in again), or use sudo"

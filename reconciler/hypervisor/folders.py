@@ -46,27 +46,33 @@ class Mounts:
 
 def scanned(folder: str, shelf: ImageShelf, mounts: Mounts) -> ObservedFolder:
     """Put every image of *folder* (not of folders in it) on the shelf."""
+    is_listed, others = _looked_through(folder, shelf)
     return ObservedFolder(
         path=folder,
-        is_listed=_is_listed(folder, shelf),
+        is_listed=is_listed,
         is_writable=_is_writable(folder),
         free=_free(folder),
         is_shared=mounts.is_shared(folder),
+        others=others,
     )
 
 
-def _is_listed(folder: str, shelf: ImageShelf) -> bool:
+def _looked_through(folder: str, shelf: ImageShelf) -> tuple[bool, tuple[str, ...]]:
+    """Whether every file could be looked at, and the names of what is no image."""
     complete = True
     try:
         with os.scandir(folder) as entries:
-            names = sorted(entry.path for entry in entries if _is_regular(entry))
+            found = sorted((entry.path, entry.name, _is_regular(entry)) for entry in entries)
     except OSError:
-        return False
-    for name in names:
-        path = shelf.spelled(name)
-        if not shelf.is_declared(path):
+        return False, ()
+    others = []
+    for spelling, name, is_regular in found:
+        path = shelf.spelled(spelling) if is_regular else spelling
+        if is_regular and not shelf.is_declared(path):
             complete = shelf.probe(path) and complete
-    return complete
+        if path != spelling or not shelf.is_declared(path):
+            others.append(name)
+    return complete, tuple(others)
 
 
 def _is_regular(entry: os.DirEntry[str]) -> bool:

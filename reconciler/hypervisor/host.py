@@ -143,6 +143,19 @@ class LibvirtHost:
         """Merge with qemu-img, then rebase."""
         image_files.commit(self._connection.domain(domain), action)
 
+    def rebase_images(
+        self,
+        domain: DomainUuid,
+        images: tuple[ImagePath, ...],
+        *,
+        base: ImagePath,
+        base_format: str,
+    ) -> None:
+        """Point headers at *base*: content unchanged."""
+        image_files.rebase(
+            self._connection.domain(domain), images, base=base, base_format=base_format
+        )
+
     def switch_disk(
         self, domain: DomainUuid, disk: DiskTarget, *, to: ImagePath, image_format: str
     ) -> None:

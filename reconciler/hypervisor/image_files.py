@@ -26,11 +26,12 @@ _SECONDS_TO_LET_GO = 3.0
 def commit(domain: Any, action: CommitOverlays) -> None:
     """Merge, and again when somebody wrote meanwhile; then point *rebased* at the base."""
     what = f"commit {action.top} into {action.base} on {domain.name()}/{action.disk}"
+    touched = (action.base, *action.merged, *action.rebased)
     for _ in range(_TRIES):
-        _demand_unused(domain, action, what)
+        _demand_not_live(domain, touched, what)
         before = _marks(action, what)
         qemu_img.commit(action.top, "qcow2", action.base)
-        _demand_unused(domain, action, what)
+        _demand_not_live(domain, touched, what)
         if _marks(action, what) == before:
             break
     else:
@@ -39,9 +40,22 @@ def commit(domain: Any, action: CommitOverlays) -> None:
             hint=f"fuser -v {action.top}",
         )
     _flush(Path(action.base))
-    for child in action.rebased:
-        qemu_img.rebase(child, action.base, action.base_format)
-        _flush(Path(child))
+    _rebase(action.rebased, action.base, action.base_format)
+
+
+def rebase(
+    domain: Any, images: tuple[ImagePath, ...], *, base: ImagePath, base_format: str
+) -> None:
+    """Point the headers of *images* at *base*; content unchanged."""
+    what = f"rebase {', '.join(images)} onto {base} for {domain.name()}"
+    _demand_not_live(domain, images, what)
+    _rebase(images, base, base_format)
+
+
+def _rebase(images: tuple[ImagePath, ...], base: ImagePath, base_format: str) -> None:
+    for image in images:
+        qemu_img.rebase(image, base, base_format)
+        _flush(Path(image))
 
 
 def remove(path: ImagePath) -> None:
@@ -63,16 +77,15 @@ def remove(path: ImagePath) -> None:
         ) from error
 
 
-def _demand_unused(domain: Any, action: CommitOverlays, what: str) -> None:
+def _demand_not_live(domain: Any, images: tuple[ImagePath, ...], what: str) -> None:
     """Nothing of it in the live chain; images off that chain may be merged while the guest runs."""
     with explaining(what):
         root = parse(domain.XMLDesc(0))
     if not domain_xml.is_live(root):
         return
-    touched = (action.base, *action.merged, *action.rebased)
     for disk in domain_xml.disks(root):
         for layer in disk.layers:
-            if any(is_layer(layer, image) for image in touched):
+            if any(is_layer(layer, image) for image in images):
                 raise StepRefused(f"cannot {what}: the running domain uses {layer.path}")
 
 

@@ -6,6 +6,24 @@ from urllib.parse import urlsplit
 _PASSWORD_IN_AUTHORITY = re.compile(r"(//[^/@:\s]*):[^/@\s]*@")
 _SECRET_PARAMETER = re.compile(r"(?i)\b(pass(?:word|wd)?|secret|token)=[^&\s'\"]*")
 
+_DRIVERS = frozenset(
+    {
+        "qemu",
+        "test",
+        "xen",
+        "lxc",
+        "ch",
+        "bhyve",
+        "vbox",
+        "vz",
+        "openvz",
+        "esx",
+        "vpx",
+        "gsx",
+        "hyperv",
+    }
+)
+
 
 def without_secrets(text: str) -> str:
     """*text* with the passwords of every URI in it replaced by ``***``."""
@@ -15,6 +33,11 @@ def without_secrets(text: str) -> str:
 def transport_of(uri: str) -> str:
     """``ssh`` of ``qemu+ssh://…``; empty for none."""
     return urlsplit(uri).scheme.partition("+")[2]
+
+
+def has_known_driver(uri: str) -> bool:
+    """*uri* begins with the name of a libvirt driver; libvirt asks its daemon about any other."""
+    return urlsplit(uri).scheme.partition("+")[0] in _DRIVERS
 
 
 def host_of(uri: str) -> str:

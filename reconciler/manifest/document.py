@@ -29,7 +29,10 @@ _WANTED = {
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that says what it is.  *model* is None when something in it is wrong."""
+    """A document that says what it is.
+
+    *model* is None when something in it is wrong; what is merely not supported yet is in it.
+    """
 
     #: as problems name it
     file: str
@@ -69,7 +72,8 @@ def read_document(file: str, node: Node) -> tuple[Document | None, list[Problem]
     model, found = _validated(draft, KINDS[kind])
     wrong = [problem for path, problem in found if not _is_below(path, silent)]
     problems = [*header, *refused.values(), *missing.values(), *wrong]
-    return Document(file, node, kind, None if problems else model), problems
+    is_sound = len(problems) == len(refused)
+    return Document(file, node, kind, model if is_sound else None), problems
 
 
 def _header(file: str, node: Node) -> list[Problem]:

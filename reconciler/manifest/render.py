@@ -51,7 +51,8 @@ def render(file: str, text: str, values: Values) -> str:
         template = environment.template_class.from_code(environment, code, environment.globals)
         return _collected(template.generate(values))
     except TemplateSyntaxError as error:
-        raise _unreadable(file, error.lineno, f"is not a template: {error.message}") from None
+        cause = (error.message or "").rstrip(".")
+        raise _unreadable(file, error.lineno, f"is not a template: {cause}") from None
     except Unreadable:
         raise
     except UndefinedError as error:
@@ -140,9 +141,7 @@ def _printable(value: Any) -> Any:
     if isinstance(value, str | int | float | Undefined):
         return value
     kind = "nothing" if value is None else f"a {type(value).__name__}"
-    raise _Refused(
-        f"a text or number was expected between {{{{ and }}}}, not {kind} (use | tojson)"
-    )
+    raise _Refused(f"it prints {kind} (use | tojson)")
 
 
 def _refuse_other_files(file: str, template: nodes.Template) -> None:
@@ -161,7 +160,7 @@ def _collected(chunks: Any) -> str:
         texts.append(chunk)
     text = "".join(texts)
     if _ADDRESS.search(text):
-        raise _Refused("it prints a function or an object; is a pair of brackets missing?")
+        raise _Refused("it prints a function or an object; are brackets missing?")
     return text
 
 

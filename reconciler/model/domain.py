@@ -169,6 +169,8 @@ class ObservedFolder:
     free: int | None = None
     #: on a file system that other hosts can mount
     is_shared: bool = False
+    #: names in it that are taken by something that is no image of the host's list
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from reconciler.model.chain import Presence
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import SnapshotRecord
-from reconciler.planning import safety, simulate
+from reconciler.planning import safety, simulate, storage
 from reconciler.planning.world import World
 
 #: overlays of ours that no record accounts for, by disk
@@ -79,7 +79,8 @@ def _round(
             return now
         for blamed, why in refused:
             now.refusals += [
-                Refusal(code=why.code, snapshot=name, facts=why.facts) for name in sorted(blamed)
+                Refusal(code=why.code, snapshot=name, facts=why.facts)
+                for name in sorted(blamed & now.going)
             ]
             now.going -= blamed
             if not blamed:
@@ -96,9 +97,19 @@ def _abandons(
         frozen = world.now_at(disk.source) if disk.source else None
         if frozen is None or world.disk(disk.target) is None:
             continue
-        lonely = not _standing(world, frozen) and frozen not in world.in_own_chain
-        if lonely and frozen not in _kept_frozen(world, disk.target, going):
+        if frozen in world.in_own_chain or frozen in _kept_frozen(world, disk.target, going):
+            continue
+        standing = _standing(world, frozen)
+        if all(_is_given_up(world, image, going) for image in standing):
+            yield from ((disk.target, image) for image in standing)
             yield disk.target, frozen
+
+
+def _is_given_up(world: World, image: ImagePath, going: set[SnapshotName]) -> bool:
+    """An overlay of ours that a revert left behind: only records that go name it."""
+    named = any(image in r.mentions for r in world.domain.records if r.name not in going)
+    ours = image in world.ledger.image_paths
+    return ours and not named and _is_unread(world, image) and not _standing(world, image)
 
 
 def _standing(world: World, path: ImagePath) -> tuple[ImagePath, ...]:
@@ -189,12 +200,17 @@ def _edge(
     if written or gone or frozen in _kept_frozen(world, target, now.going):
         return None  # merged already, nothing to merge, or somebody keeps this very layer
     standing = _standing(world, frozen)
-    if len(standing) > 1:
+    if len(standing) > 1 or any(_is_unread(world, image) for image in standing):
         return _branches(world, target, standing, name)
     if standing:
         edges[frozen] = standing[0]
         owners[frozen].add(name)
     return None
+
+
+def _is_unread(world: World, image: ImagePath) -> bool:
+    """No definition and no record reaches it: what it holds was given up, and is not merged."""
+    return image not in storage.read(world)
 
 
 def _branches(
@@ -307,7 +323,7 @@ def _actions(world: World, now: _Round) -> Iterator[Action]:
     for record in reversed(world.domain.records):
         if record.name in now.going:
             yield ForgetSnapshot(snapshot=record.name, has_record=True)
-    for path, (target, name) in sorted(now.abandoned.items()):
+    for path, (target, name) in now.abandoned.items():
         if path in world.ledger.image_paths:
             yield RemoveImage(
                 disk=target, path=path, cause=RemovalCause.ABANDONED, snapshots=(name,)

@@ -1,6 +1,6 @@
 """Planning to take a snapshot: which disks, quiesced or not, under which file names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.model.action import CreateSnapshot, NewOverlay
 from reconciler.model.desired import DesiredDomain, DesiredSnapshot, Power, Quiesce
@@ -118,7 +118,7 @@ def _quiescing(world: World, snapshot: DesiredSnapshot) -> Quiescing | Refusal:
         preferred = snapshot.quiesce is Quiesce.PREFERRED
         return Quiescing(freeze=True, may_degrade=preferred, consistency=Consistency.QUIESCED)
     if snapshot.quiesce is Quiesce.PREFERRED:
-        return crash
+        return replace(crash, may_degrade=True)
     if domain.power is not PowerState.RUNNING:
         return _refuse(snapshot, RefusalCode.POWER_STATE, state=domain.power, domain=domain.name)
     return _refuse(

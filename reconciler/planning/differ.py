@@ -57,6 +57,8 @@ def compare(wish: Declared, world: World) -> Drift:
     """All that differs: 1. the ledger, 2. jobs and chains, 3. declared snapshots in their order,
     4. the others, parents first, 5. images."""
     found: list[Difference] = [*_ledger(wish, world)]
+    if world.domain.ledger_problem in (LedgerProblem.NEWER, LedgerProblem.DAMAGED):
+        return Drift(tuple(found))
     if rebuild_only(world):
         return Drift((*found, *_declared(wish, world)))
     if world.ledger.is_freezing:

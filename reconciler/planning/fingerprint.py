@@ -1,7 +1,6 @@
 """What a plan stands on, as a hash: if it changes, the plan is stale."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 
 from pydantic_core import to_json
@@ -9,14 +8,17 @@ from pydantic_core import to_json
 from reconciler.model.chain import Image
 from reconciler.model.domain import BlockJob, ObservedDomain
 from reconciler.model.ledger import Ledger
-from reconciler.model.names import ImagePath
 from reconciler.model.plan import Step
 from reconciler.model.snapshot import SnapshotRecord
 from reconciler.planning.world import World
 
 
 def of(world: World) -> str:
-    """Everything that decides about this domain; not sizes, progress, serials, the fence."""
+    """Everything of this domain that decides; not sizes, progress, serials, the fence.
+
+    Other readers are left out: neighbours on one template change by themselves, and whether a
+    step is safe is proven again right before it.
+    """
     domain = world.domain
     still = replace(
         domain,
@@ -26,8 +28,7 @@ def of(world: World) -> str:
         power_detail="",
         records=tuple(replace(record, ledger_serial=0) for record in domain.records),
     )
-    foreign = [world.foreign[path] for path in sorted(world.foreign)]
-    return digest([still, _images(world.images), foreign, world.host.libvirt_version])
+    return digest([still, _images(world), world.host.libvirt_version])
 
 
 def of_steps(fingerprint: str, steps: tuple[Step, ...]) -> str:
@@ -44,8 +45,11 @@ def _still(ledger: Ledger | None) -> Ledger | None:
     return replace(ledger, serial=0, fence=None) if ledger else None
 
 
-def _images(images: Mapping[ImagePath, Image]) -> list[Image]:
-    return [replace(images[path], allocated=None) for path in sorted(images)]
+def _images(world: World) -> list[Image]:
+    """What the domain names or made, and all below."""
+    named = {naming.path for naming in world.namings} | world.ledger.image_paths
+    own = {path for top in named for path in world.walk(top)}
+    return [replace(world.images[path], allocated=None) for path in sorted(own & set(world.images))]
 
 
 def shape(world: World) -> dict[str, object]:

@@ -47,7 +47,7 @@ def overlay_path(
             disk=disk.target,
             folder=", ".join(sorted(allowed)),
         )
-    return first_free(path, taken | frozenset(world.images) | _named(world))
+    return first_free(path, taken | _named(world) | world.taken_in(folder_of(path)))
 
 
 def _has_control(text: str) -> bool:

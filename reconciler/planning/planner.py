@@ -10,6 +10,8 @@ from reconciler.model.drift import (
     Difference,
     DomainMissing,
     Drift,
+    LedgerFault,
+    LedgerStale,
     RecordDangling,
     SnapshotLost,
     SnapshotUnmanaged,
@@ -27,6 +29,10 @@ from reconciler.planning.world import World, world_of
 
 #: refusals that stand whatever else is wrong with the domain
 _OF_THE_MANIFEST = (RefusalCode.SNAPSHOT_LOST, RefusalCode.NAME_TAKEN)
+_REASONS = (
+    (Undeclared.NOT_IN_MANIFEST, Reason.NOT_IN_MANIFEST),
+    (Undeclared.MANIFEST_GONE, Reason.MANIFEST_GONE),
+)
 
 
 def plan_host(
@@ -175,8 +181,11 @@ def _fill(
         builder.world, builder.steps, builder.refusals = snapshot_of_state
         _remove(builder, wish, prune, request, with_approval=False)
         _create(builder, wish, request)
+    before = len(builder.steps)
     phases.repair_with_approval(builder, wish, prune)
     _remove(builder, wish, prune, request, with_approval=True)
+    if prune is Prune.AUTO and len(builder.steps) > before:
+        _retry(builder, wish, request)
     phases.point_at_current(builder)
 
 
@@ -192,10 +201,7 @@ def _remove(
     if prune is Prune.NEVER:
         return
     undeclared = phases.undeclared(builder, wish, request.selection)
-    for why, reason in (
-        (Undeclared.NOT_IN_MANIFEST, Reason.NOT_IN_MANIFEST),
-        (Undeclared.MANIFEST_GONE, Reason.MANIFEST_GONE),
-    ):
+    for why, reason in _REASONS:
         going = frozenset(
             u.snapshot
             for u in undeclared
@@ -207,6 +213,15 @@ def _remove(
         phases.merge_unclaimed(builder, wish, with_approval=with_approval)
 
 
+def _retry(builder: Builder, wish: Declared, request: PlanRequest) -> None:
+    """What was refused because an orphan stood on it may go once the orphan has gone."""
+    left = phases.undeclared(builder, wish, request.selection)
+    for why, reason in _REASONS:
+        going = frozenset(u.snapshot for u in left if u.why is why and u.other_source is None)
+        builder.refusals = [r for r in builder.refusals if r.snapshot not in going]
+        phases.remove(builder, going, reason, needs_approval=True)
+
+
 def _refusal_of(difference: Difference, world: World) -> Refusal | None:
     """What a difference means for the manifest, whatever else is done."""
     match difference:
@@ -216,6 +231,8 @@ def _refusal_of(difference: Difference, world: World) -> Refusal | None:
             return refusal(
                 RefusalCode.SNAPSHOT_LOST, snapshot=difference.snapshot, cause=difference.cause
             )
+        case LedgerStale(fault=LedgerFault.NEWER | LedgerFault.DAMAGED):
+            return refusal(RefusalCode.LEDGER_UNREADABLE, cause=difference.fault)
         case SnapshotUnmanaged(is_declared=True):
             return refusal(
                 RefusalCode.NAME_TAKEN,

@@ -6,7 +6,6 @@ from reconciler.model.action import CommitMethod, CommitOverlays, FinishJob, Rem
 from reconciler.model.chain import Image, Presence
 from reconciler.model.domain import DiskKind, PowerState
 from reconciler.model.drift import ChainBroken, DefinitionsDisagree, Difference, OverlayUnrecorded
-from reconciler.model.ledger import LedgerProblem
 from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning import jobs
@@ -204,8 +203,6 @@ def _still_read(path: ImagePath, kind: str, readers: str) -> Refusal:
 def blockers(world: World, differences: tuple[Difference, ...]) -> Iterator[Refusal]:
     """Why nothing at all may be changed on the domain now."""
     domain = world.domain
-    if domain.ledger_problem in (LedgerProblem.NEWER, LedgerProblem.DAMAGED):
-        yield refusal(RefusalCode.LEDGER_UNREADABLE, cause=domain.ledger_problem)
     if domain.has_managed_save:
         yield refusal(RefusalCode.MANAGED_SAVE, domain=domain.name)
     if domain.domain_job is not None:

@@ -157,6 +157,7 @@ def _merged(
     def shrunk(disk: Disk) -> Disk:
         if disk.chain is None or action.top not in disk.chain or action.base not in disk.chain:
             return disk
+        stated = disk.stated.without(merged) if disk.stated else None
         if disk.source == action.top:
             offline = action.method is CommitMethod.OFFLINE
             return replace(
@@ -164,9 +165,9 @@ def _merged(
                 source=action.base,
                 format=action.base_format,
                 chain=disk.chain.without(merged),
-                stated=None if offline else disk.stated,
+                stated=None if offline else stated,
             )
-        return replace(disk, chain=disk.chain.without(merged))
+        return replace(disk, chain=disk.chain.without(merged), stated=stated)
 
     return replace(world, images=images, domain=_mapped_disks(world.domain, shrunk))
 

@@ -14,6 +14,7 @@ from reconciler.model.drift import (
 )
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.snapshot import SnapshotDisk, SnapshotRecord
+from reconciler.planning.index import Role
 from reconciler.planning.world import World
 
 
@@ -146,6 +147,12 @@ def needed(world: World) -> frozenset[ImagePath]:
     """Everything that definitions and records of any domain reach, by name or by backing chain."""
     named = {naming.path for naming in world.namings} | set(world.foreign)
     return frozenset(image for path in named for image in world.walk(path))
+
+
+def read(world: World) -> frozenset[ImagePath]:
+    """Everything that a definition of any domain, or a frozen layer, reaches."""
+    own = {n.path for n in world.namings if n.role in (Role.ACTIVE, Role.STATED, Role.FROZEN)}
+    return frozenset(image for path in own | set(world.foreign) for image in world.walk(path))
 
 
 def orphaned(world: World) -> Iterator[ImageOrphaned]:

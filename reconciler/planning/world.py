@@ -121,6 +121,17 @@ class World:
         }
         return frozenset(own | other)
 
+    def taken_in(self, folder: str) -> frozenset[ImagePath]:
+        """Every path of *folder* that something has already."""
+        others = {
+            ImagePath(f"{folder.rstrip('/')}/{name}")
+            for observed in self.host.folders
+            if observed.path == folder
+            for name in observed.others
+        }
+        listed = {image.path for image in self.host.images if folder_of(image.path) == folder}
+        return frozenset(others | listed | set(self.images))
+
     # --- what has been merged
 
     def is_done(self, commit: LedgerCommit) -> bool:

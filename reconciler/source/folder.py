@@ -33,14 +33,11 @@ class FolderSource:
         return Fetched(files=read_files(self._location), revision=revision_of(self._location))
 
     def watched(self) -> tuple[Path, ...]:
-        """The folder."""
-        folder = self._location if self._location.is_dir() else self._location.parent
-        return (folder,) if folder.is_dir() else ()
+        """The folder; a single file, and a folder that is not there yet, have their ``mark``."""
+        return (self._location,) if self._location.is_dir() else ()
 
     def concerns(self, path: Path) -> bool:
         """Manifests, and whatever may be a folder of them."""
-        if not self._location.is_dir():
-            return path.name in (self._location.name, VALUES_FILE)
         try:
             below = path.relative_to(self._location).as_posix()
         except ValueError:
@@ -49,12 +46,14 @@ class FolderSource:
         return is_manifest_path(below) or (not path.suffix and not is_hidden(below))
 
     def mark(self) -> Hashable:
-        """Which folder it is: one that was removed and made again is another."""
+        """Which folder it is (one that was made again is another), or the state of the file."""
         try:
             found = self._location.stat()
         except OSError:
             return None
-        return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else (found.st_dev,)
+        which = (found.st_dev, found.st_ino)
+        is_folder = stat.S_ISDIR(found.st_mode)
+        return which if is_folder else (*which, found.st_mtime_ns, found.st_size)
 
 
 def read_files(location: Path) -> tuple[ManifestFile, ...]:

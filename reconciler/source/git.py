@@ -128,8 +128,10 @@ def _opened(path: Path) -> Iterator[Repo]:
     except (GitError, OSError) as error:
         raise SourceError(f"cannot read {path}: {_first_line(error)}") from error
     with repository:
-        # A hook that starts us has this set for its own repository.
-        repository.git.update_environment(GIT_DIR=str(repository.git_dir))
+        if "GIT_DIR" in os.environ:
+            # A hook that starts us has this set for its own repository.  Set, it switches off git's
+            # look at who owns the repository, so it is not set without need.
+            repository.git.update_environment(GIT_DIR=str(repository.git_dir))
         yield repository
 
 

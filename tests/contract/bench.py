@@ -37,7 +37,9 @@ class Handle:
 class Bench(Protocol):
     """A host with nothing on it but what the test asks for."""
 
-    host: Hypervisor
+    @property
+    def host(self) -> Hypervisor:
+        """What is tested."""
 
     def domain(self, *, disks: int = 1, running: bool = False, agent: bool = True) -> Handle:
         """A new domain on images of its own; a running one has a guest that works."""
@@ -50,6 +52,12 @@ class Bench(Protocol):
 
     def demand_whole(self, handle: Handle) -> None:
         """The running guest still reads all that it wrote."""
+
+    def agent_hangs(self, handle: Handle) -> None:
+        """It does not answer for a while."""
+
+    def freeze(self, handle: Handle) -> None:
+        """Somebody freezes the guest file systems."""
 
     def write(self, path: ImagePath, cluster: int, value: int) -> None:
         """Put *value* into a cluster of an image that nobody has open."""
@@ -98,6 +106,14 @@ class FakeBench:
         """Exactly what was there after it worked."""
         for target in handle.targets:
             assert self.host.guest_view(handle.name, target) == self._told[handle.name, target]
+
+    def agent_hangs(self, handle: Handle) -> None:
+        """For three questions."""
+        self.host.domain(handle.name).agent.silent_for = 3
+
+    def freeze(self, handle: Handle) -> None:
+        """At once."""
+        self.host.domain(handle.name).agent.is_frozen = True
 
     def write(self, path: ImagePath, cluster: int, value: int) -> None:
         """Into the file."""
@@ -157,6 +173,14 @@ class RealBench:
     def demand_whole(self, handle: Handle) -> None:
         """Its writer's journal and the files."""
         self.guests[handle.uuid].verify()
+
+    def agent_hangs(self, handle: Handle) -> None:
+        """Longer than one question may take."""
+        self.guests[handle.uuid].hang_agent(14)
+
+    def freeze(self, handle: Handle) -> None:
+        """``virsh domfsfreeze``."""
+        self.guests[handle.uuid].domain.fsFreeze()
 
     def write(self, path: ImagePath, cluster: int, value: int) -> None:
         """With qemu-io."""

@@ -16,7 +16,7 @@ both = pytest.mark.parametrize("running", [True, False], ids=["running", "off"])
 
 @both
 def test_every_disk_gets_its_overlay_and_stays_formatted_as_said(
-    bench: Bench, running: bool
+    bench: Bench, *, running: bool
 ) -> None:
     handle = bench.domain(disks=2, running=running)
     bases = {target: active(bench, handle, target) for target in handle.targets}
@@ -32,7 +32,7 @@ def test_every_disk_gets_its_overlay_and_stays_formatted_as_said(
 
 
 @both
-def test_the_record_says_what_was_frozen(bench: Bench, running: bool) -> None:
+def test_the_record_says_what_was_frozen(bench: Bench, *, running: bool) -> None:
     handle = bench.domain(disks=2, running=running)
     now = bench.host.observe().observed_at
 
@@ -66,7 +66,7 @@ def test_the_next_one_is_a_child_of_the_current_one(bench: Bench) -> None:
 
 
 @both
-def test_a_disk_left_out_stays_as_it_is_and_is_mentioned(bench: Bench, running: bool) -> None:
+def test_a_disk_left_out_stays_as_it_is_and_is_mentioned(bench: Bench, *, running: bool) -> None:
     handle = bench.domain(disks=2, running=running)
     untouched = active(bench, handle, "vdb")
 
@@ -81,7 +81,9 @@ def test_a_disk_left_out_stays_as_it_is_and_is_mentioned(bench: Bench, running: 
 
 
 @both
-def test_a_file_that_exists_is_refused_and_no_disk_is_changed(bench: Bench, running: bool) -> None:
+def test_a_file_that_exists_is_refused_and_no_disk_is_changed(
+    bench: Bench, *, running: bool
+) -> None:
     handle = bench.domain(disks=2, running=running)
     action = snapshot_of(bench, handle, "s1")
     bench.put_file(action.overlays[1].overlay)
@@ -97,15 +99,17 @@ def test_a_file_that_exists_is_refused_and_no_disk_is_changed(bench: Bench, runn
 
 
 @both
-def test_an_overlay_that_cannot_be_made_leaves_no_disk_changed(bench: Bench, running: bool) -> None:
+def test_an_overlay_that_cannot_be_made_leaves_no_disk_changed(
+    bench: Bench, *, running: bool
+) -> None:
     handle = bench.domain(disks=2, running=running)
     action = snapshot_of(bench, handle, "s1")
-    same = replace(action.overlays[1], overlay=action.overlays[0].overlay)
+    nowhere = replace(action.overlays[1], overlay=ImagePath("/no/such/folder/x.qcow2"))
     before = seen(bench, handle)
 
     with pytest.raises(VirtsnapError):
         bench.host.create_snapshot(
-            handle.uuid, replace(action, overlays=(action.overlays[0], same)), quiesce=False
+            handle.uuid, replace(action, overlays=(action.overlays[0], nowhere)), quiesce=False
         )
 
     after = seen(bench, handle)
@@ -178,6 +182,31 @@ def test_a_quiesced_guest_goes_on_afterwards(bench: Bench) -> None:
 
     assert not bench.host.freeze_status(handle.uuid)
     bench.demand_whole(handle)
+
+
+def test_an_agent_that_hangs_is_given_up_and_the_guest_ends_thawed(bench: Bench) -> None:
+    handle = bench.domain(running=True)
+    bench.agent_hangs(handle)
+
+    with pytest.raises(AgentError):
+        take(bench, handle, "s1", quiesce=True)
+    bench.host.thaw(handle.uuid)
+
+    assert seen(bench, handle).records == ()
+    assert not bench.host.freeze_status(handle.uuid)
+
+
+def test_a_guest_that_somebody_froze_is_left_to_them(bench: Bench) -> None:
+    handle = bench.domain(running=True)
+    bench.freeze(handle)
+
+    with pytest.raises(AgentError):
+        take(bench, handle, "s1", quiesce=True)
+
+    assert bench.host.freeze_status(handle.uuid)
+    assert seen(bench, handle).records == ()
+    bench.host.thaw(handle.uuid)
+    assert not bench.host.freeze_status(handle.uuid)
 
 
 def test_without_an_agent_nothing_is_quiesced_or_taken(bench: Bench) -> None:

@@ -23,7 +23,7 @@ def three_snapshots(bench: Bench, *, running: bool = False) -> Handle:
 
 @both
 def test_forgetting_leaves_what_the_children_say_and_every_image(
-    bench: Bench, running: bool
+    bench: Bench, *, running: bool
 ) -> None:
     handle = three_snapshots(bench, running=running)
     before = seen(bench, handle)
@@ -68,7 +68,7 @@ def test_what_is_forgotten_can_be_forgotten_again(bench: Bench) -> None:
 
 
 @both
-def test_a_description_is_changed_and_nothing_else(bench: Bench, running: bool) -> None:
+def test_a_description_is_changed_and_nothing_else(bench: Bench, *, running: bool) -> None:
     handle = three_snapshots(bench, running=running)
     before = {name: record(bench, handle, name) for name in ("s1", "s2", "s3")}
 
@@ -88,7 +88,7 @@ def test_a_description_is_changed_and_nothing_else(bench: Bench, running: bool) 
 
 
 @both
-def test_an_images_path_is_put_right_on_one_disk(bench: Bench, running: bool) -> None:
+def test_an_images_path_is_put_right_on_one_disk(bench: Bench, *, running: bool) -> None:
     handle = three_snapshots(bench, running=running)
     base = chain(bench, handle)[0]
     other = ImagePath(f"{base}.other")

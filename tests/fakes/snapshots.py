@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from reconciler.errors import HypervisorError, StepRefused
 from reconciler.model.action import NewOverlay, SourceChange
-from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, folder_of
 from reconciler.model.snapshot import DiskCapture
 from tests.fakes import agent
 from tests.fakes.domain import FakeDisk, FakeDomain, FakeRecord, FakeRecordDisk
@@ -81,6 +81,8 @@ def _check(
             raise refuse(f"a block job runs on {target}", 83)
         if overlay in world.storage.files or list(overlays.values()).count(overlay) > 1:
             raise refuse(f"{overlay} exists", 67)
+        if folder_of(overlay) not in world.storage.folders:
+            raise refuse(f"cannot create {overlay}: no such file or directory", 38)
     # qemu-img and QEMU open what lies below the new overlay.
     for target in overlays:
         world.storage.file(domain.disk(target).source)

@@ -3,6 +3,7 @@
 import os
 import stat
 from dataclasses import replace
+from pathlib import Path
 
 import libvirt
 import pytest
@@ -65,14 +66,14 @@ def test_a_shut_off_domain_gets_a_private_overlay_and_its_drives_none(lab_clean:
     guest = lab_clean.guest_of(
         (DiskSpec(source=plain.disks["vda"]), cdrom(), cdrom("sdb", plain.disks["vda"]))
     )
-    os.chmod(plain.disks["vda"], 0o640)
+    plain.disks["vda"].chmod(0o640)
     os.chown(plain.disks["vda"], 65534, 65534)
 
     take(host, guest, "s1")
 
-    status = overlay_path(guest, "s1")
-    assert stat.S_IMODE(os.stat(status).st_mode) == 0o600
-    assert os.stat(status).st_uid == 65534
+    status = Path(overlay_path(guest, "s1")).stat()
+    assert stat.S_IMODE(status.st_mode) == 0o600
+    assert status.st_uid == 65534
     domain = seen(host, guest)
     assert domain.power is PowerState.SHUT_OFF
     assert chain_of(host, guest) == (str(plain.disks["vda"]), overlay_path(guest, "s1"))

@@ -15,7 +15,7 @@ from reconciler.report.units import count, joined, local_epoch, local_time, size
         (1023, "1023 B"),
         (1024, "1 KiB"),
         (196608, "192 KiB"),
-        (1024**2 - 1, "1 MiB"),
+        (1024**2 - 1, "1.0 MiB"),
         (312 * 1024**2, "312 MiB"),
         (int(1.2 * 1024**3), "1.2 GiB"),
         (int(9.97 * 1024**3), "10 GiB"),

@@ -145,3 +145,12 @@ def test_a_source_is_known_by_its_real_path(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("real")
 
     assert FolderSource(tmp_path / "link").id == FolderSource(tmp_path / "real").id
+
+
+def test_a_single_file_has_the_revision_of_its_work_tree(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "desired")
+    revision = commit(repository, {"web01.yaml": MANIFEST, "web02.yaml": MANIFEST})
+    (repository / "web02.yaml").write_text("changed")
+
+    assert FolderSource(repository / "web01.yaml").fetch().revision == revision
+    assert FolderSource(repository / "web02.yaml").fetch().revision == f"{revision}-dirty"

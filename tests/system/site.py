@@ -101,6 +101,23 @@ class Site:
         assert said.code == 0, said.out + said.err
         return said
 
+    def planned(self, guest: Guest | str, *arguments: str) -> Any:
+        """The plan of one domain, as a document."""
+        said = self.virtsnap("plan", "-o", "json", *arguments)
+        assert said.code == 0, said.err
+        name = guest if isinstance(guest, str) else guest.name
+        return next(d for d in said.document["domains"] if d["domain"] == name)
+
+    def refuses(self, guest: Guest | str, *arguments: str) -> Any:
+        """``apply`` does nothing on the only domain, with exit code 5; the one refusal it has."""
+        said = self.virtsnap("apply", "--auto-approve", "-o", "json", *arguments)
+        assert said.code == 5, said.out + said.err
+        domain = self.planned(guest, *arguments)
+        assert not domain["steps"], domain["steps"]
+        assert len(domain["refusals"]) == 1, domain["refusals"]
+        assert domain["refusals"][0]["hint"]
+        return domain["refusals"][0]
+
     def is_in_sync(self) -> bool:
         """``plan --detailed-exitcode`` finds nothing to do and nothing refused."""
         return self.virtsnap("plan", "--detailed-exitcode").code == 0

@@ -4,8 +4,10 @@ import json
 import subprocess
 from pathlib import Path
 
+from lxml import etree
+
 from tests.lab.guest import Guest
-from tests.lab.journal import check_image
+from tests.lab.journal import check_image, sha256_of_guest_view
 
 
 def images(folder: Path) -> set[Path]:
@@ -35,15 +37,60 @@ def read_by(guest: Guest) -> set[Path]:
     return {path for active in guest.active_images().values() for path in chain(active)}
 
 
-def assert_sound(guest: Guest) -> None:
-    """Shut down, every image is clean for qemu-img, and the guest's journals have no gap."""
-    if guest.is_running:
-        guest.shut_down()
-    for path in images(guest.folder):
+def frozen(guest: Guest) -> dict[str, dict[str, Path]]:
+    """Snapshot → target → its frozen layer, as the records say."""
+    found: dict[str, dict[str, Path]] = {}
+    for snapshot in guest.domain.listAllSnapshots():
+        root = etree.fromstring(snapshot.getXMLDesc())
+        taken = {disk.get("name") for disk in root.iterfind("./disks/disk[@snapshot='external']")}
+        layers = found[snapshot.getName()] = {}
+        for disk in root.iterfind("./domain/devices/disk"):
+            target, source = disk.find("target"), disk.find("source")
+            if target is not None and source is not None and target.get("dev") in taken:
+                layers[target.attrib["dev"]] = Path(source.attrib["file"])
+    return found
+
+
+def moments(guest: Guest) -> dict[tuple[str, str], str]:
+    """(snapshot, target) → a sum over all that the guest would read, were it that moment again."""
+    return {
+        (name, target): sha256_of_guest_view(path)
+        for name, layers in frozen(guest).items()
+        for target, path in layers.items()
+    }
+
+
+def view(guest: Guest) -> dict[str, str]:
+    """Target → a sum over all that the shut-off guest will read there."""
+    return {target: sha256_of_guest_view(path) for target, path in guest.active_images().items()}
+
+
+def needed(guest: Guest) -> set[Path]:
+    """Every image that the guest's disks or its snapshots reach."""
+    layers = [path for disks in frozen(guest).values() for path in disks.values()]
+    return read_by(guest) | {image for path in layers for image in chain(path)}
+
+
+def assert_tidy(guest: Guest) -> None:
+    """Every image of a shut-off guest is clean for qemu-img, and none is left that nothing reads."""
+    assert images(guest.folder) == needed(guest)
+    assert_clean(guest.folder)
+
+
+def assert_clean(folder: Path) -> None:
+    """Every image of the folder is clean for qemu-img."""
+    for path in images(folder):
         done = subprocess.run(
             ["qemu-img", "check", "-q", str(path)], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{path}: {done.stdout}{done.stderr}"
+
+
+def assert_sound(guest: Guest) -> None:
+    """Shut down, every image is clean for qemu-img, and the guest's journals have no gap."""
+    if guest.is_running:
+        guest.shut_down()
+    assert_clean(guest.folder)
     for target, active in guest.active_images().items():
         journal = check_image(active)
         assert journal.head, f"{target}: no record"

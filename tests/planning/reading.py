@@ -1,0 +1,93 @@
+"""Plans as short lines, so that a test shows the whole plan."""
+
+from typing import assert_never
+
+from reconciler.model.action import (
+    AbortJob,
+    Action,
+    AdoptSnapshot,
+    CommitOverlays,
+    CreateSnapshot,
+    FinishJob,
+    ForgetSnapshot,
+    RedefineSnapshot,
+    RemoveImage,
+    ThawGuest,
+)
+from reconciler.model.desired import Desired, DesiredDomain
+from reconciler.model.names import base_name
+from reconciler.model.plan import DomainPlan
+from reconciler.model.request import PlanRequest
+from tests.drawing import desired
+from tests.engine.passes import planned
+from tests.fakes.host import FakeHost
+
+
+def plan_of(
+    fake: FakeHost, *domains: DesiredDomain, request: PlanRequest | None = None
+) -> DomainPlan:
+    """The plan of the first of *domains*."""
+    plan = planned(fake, desired(*domains), request or PlanRequest())
+    return next(d for d in plan.domains if d.domain == domains[0].domain)
+
+
+def gone(fake: FakeHost, name: str, wish: Desired, request: PlanRequest) -> DomainPlan:
+    """The plan of a domain whose manifest has gone."""
+    return next(d for d in planned(fake, wish, request).domains if d.domain == name)
+
+
+def steps(plan: DomainPlan) -> list[str]:
+    """One line a step."""
+    return [line(step.action) for step in plan.steps]
+
+
+def codes(plan: DomainPlan) -> list[str]:
+    """Refusals as ``Code snapshot``."""
+    return [f"{r.code.value} {r.snapshot or ''}".strip() for r in plan.refusals]
+
+
+def kinds(plan: DomainPlan) -> list[str]:
+    """Differences by kind, with their snapshot or image."""
+    return [
+        f"{d.kind} {getattr(d, 'snapshot', None) or base_name(getattr(d, 'image', ''))}".strip()
+        for d in plan.drift
+    ]
+
+
+def line(action: Action) -> str:
+    """``commit vda base ← s1, s2 live`` and the like; images without folder, domain and suffix."""
+    match action:
+        case CreateSnapshot():
+            quiesced = " quiesced" if action.quiesce else ""
+            return (
+                f"create {action.snapshot} {','.join(o.target for o in action.overlays)}{quiesced}"
+            )
+        case CommitOverlays():
+            names = ", ".join(short(path) for path in action.merged)
+            rebased = f" rebase {','.join(map(short, action.rebased))}" if action.rebased else ""
+            return f"commit {action.disk} {short(action.base)} ← {names} {action.method}{rebased}"
+        case FinishJob():
+            return f"finish-job {action.disk} {short(action.base)} ← {short(action.top)}"
+        case AbortJob():
+            return f"abort-job {action.disk}"
+        case ForgetSnapshot():
+            lost = " as lost" if action.keeps_as_lost else ""
+            return f"forget {action.snapshot}{lost}{'' if action.has_record else ' entry'}"
+        case RedefineSnapshot():
+            parts = [f"{c.target}={short(c.source or c.overlay or '')}" for c in action.sources]
+            parts += ["current"] if action.make_current else []
+            parts += [f"'{action.description}'"] if action.description is not None else []
+            return f"redefine {action.snapshot} {' '.join(parts)}"
+        case RemoveImage():
+            return f"remove {short(action.path)} {action.cause}"
+        case AdoptSnapshot():
+            return f"adopt {action.snapshot} {action.state}"
+        case ThawGuest():
+            return "thaw"
+        case _:
+            assert_never(action)
+
+
+def short(path: str) -> str:
+    """The file name without suffix, and without the domain in front."""
+    return path.rpartition("/")[2].removesuffix(".qcow2").removeprefix("web01-")

@@ -1,0 +1,230 @@
+"""What people, crashes and mishaps left behind."""
+
+import pytest
+
+from reconciler.model.desired import Prune
+from reconciler.model.domain import JobKind
+from reconciler.model.ledger import LedgerProblem
+from reconciler.model.request import Consent, PlanRequest
+from tests.drawing import domain, host, image, overlay, shut_off, unrecorded, wanted
+from tests.engine.passes import reconciled
+from tests.fakes.administrator import Administrator
+from tests.fakes.controller import Controller
+from tests.fakes.host import FakeHost
+from tests.fakes.person import Person
+from tests.planning.reading import codes, kinds, plan_of, steps
+
+AUTO = Prune.AUTO
+S1, S2, S3 = (overlay("web01", "vda", name) for name in ("s1", "s2", "s3"))
+
+
+def pivoted_by_hand() -> FakeHost:
+    fake = host(domain("web01", vda="base ← s1"))
+    Person(fake).blockcommit("web01", "vda", base=image("base"), top=S1)
+    return fake
+
+
+def test_the_seed_case_is_put_right_where_pruning_allows_it() -> None:
+    plan = plan_of(pivoted_by_hand(), wanted("web01", "s1", prune=AUTO))
+
+    assert kinds(plan) == ["RecordDangling s1"]
+    assert steps(plan) == ["forget s1 as lost", "remove vda-s1 orphaned"]
+    assert codes(plan) == ["SnapshotLost s1"]
+
+
+def test_the_seed_case_is_only_reported_under_prune_never() -> None:
+    plan = plan_of(pivoted_by_hand(), wanted("web01", "s1"))
+
+    assert not plan.steps
+    assert codes(plan) == ["SnapshotLost s1"]
+
+
+def test_a_loop_does_not_remove_an_orphan_that_we_did_not_empty() -> None:
+    wish = wanted("web01", "s1", prune=AUTO)
+
+    plan = plan_of(pivoted_by_hand(), wish, request=PlanRequest(consent=Consent.LOOP))
+
+    assert [held.step for held in plan.held] == ["s2"]
+
+
+def test_a_middle_commit_by_hand_loses_one_snapshot_and_repairs_the_next() -> None:
+    fake = host(domain("web01", vda="base ← s1 ← s2 ← s3"))
+    Person(fake).blockcommit("web01", "vda", base=S1, top=S2)
+
+    plan = plan_of(fake, wanted("web01", "s1", "s2", "s3", prune=AUTO))
+
+    assert codes(plan) == ["SnapshotLost s2"]
+    assert "redefine s3 vda=vda-s1" in steps(plan)
+    assert "forget s2 as lost" in steps(plan)
+
+
+def test_a_moved_current_pointer_is_put_back() -> None:
+    fake = host(domain("web01", vda="base ← s1 ← s2"))
+    Person(fake).snapshot_current("web01", "s1")
+
+    plan = plan_of(fake, wanted("web01", "s1", "s2"))
+
+    assert steps(plan) == ["redefine s2 current"]
+
+
+def test_a_foreign_overlay_refuses_the_domain() -> None:
+    fake = host(domain("web01", unrecorded("b"), vda="base ← s1 ← b"))
+
+    plan = plan_of(fake, wanted("web01", "s2", prune=AUTO))
+
+    assert not plan.steps
+    assert codes(plan) == ["ForeignOverlay"]
+
+
+def test_a_foreign_block_job_is_waited_for() -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    Person(fake).job("web01", "vda", JobKind.COPY)
+
+    plan = plan_of(fake, wanted("web01", "s2"))
+
+    assert not plan.steps
+    assert codes(plan) == ["BlockJobRunning"]
+
+
+@pytest.mark.parametrize("until", ["intended", "started", "ready", "aborted", "merged", "confirmed"])
+@pytest.mark.parametrize("power", ["running", "shut off"])
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_removal_that_was_begun_is_finished_whatever_pruning_says(
+    until: str, power: str, declared: bool
+) -> None:
+    traits = (shut_off,) if power == "shut off" else ()
+    fake = host(domain("web01", *traits, vda="base ← s1 ← s2"))
+    before = fake.guest_view("web01", "vda"), fake.snapshot_view("web01", "s2", "vda")
+    assert Controller(fake).begin_removal("web01", "s1", until=until)
+    wish = wanted("web01", *(["s1"] if declared else []), "s2")
+
+    result = reconciled(fake, _desired(wish), PlanRequest(consent=Consent.LOOP))
+
+    assert result.outcomes[0].error is None
+    assert (fake.guest_view("web01", "vda"), fake.snapshot_view("web01", "s2", "vda")) == before
+    seen = fake.observe().domains[0]
+    assert sorted(record.name for record in seen.records) == (["s1", "s2"] if declared else ["s2"])
+    assert seen.ledger is not None
+    assert not seen.ledger.commits
+    assert not plan_of(fake, wish).steps
+
+
+def _desired(wish: object):  # type: ignore[no-untyped-def]
+    from tests.drawing import desired
+
+    return desired(wish)  # type: ignore[arg-type]
+
+
+def test_a_create_that_died_before_libvirt_was_called_is_done() -> None:
+    fake = host(domain("web01", vda="base"))
+    Controller(fake).take("web01", "s1", until="intended")
+
+    plan = plan_of(fake, wanted("web01", "s1"))
+
+    assert steps(plan) == ["forget s1 entry", "create s1 vda"]
+
+
+def test_a_create_that_died_after_libvirt_was_called_is_confirmed() -> None:
+    fake = host(domain("web01", vda="base"))
+    Controller(fake).take("web01", "s1", until="created")
+
+    plan = plan_of(fake, wanted("web01", "s1"))
+
+    assert steps(plan) == ["adopt s1 taken"]
+
+
+def test_a_create_that_libvirt_could_not_record_is_merged_and_made_again() -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    Controller(fake).take("web01", "s2", until="unrecorded")
+
+    plan = plan_of(fake, wanted("web01", "s1", "s2"))
+
+    assert steps(plan) == [
+        "commit vda vda-s1 ← vda-s2 active",
+        "remove vda-s2 emptied",
+        "forget s2 entry",
+        "redefine s1 current",
+        "create s2 vda",
+    ]
+
+
+def test_a_lost_ledger_is_only_rebuilt_and_what_has_no_record_is_lost() -> None:
+    fake = host(domain("web01", vda="base ← s1 ← s2"))
+    Administrator(fake).lose_ledger("web01")
+    wish = wanted("web01", "s1", "s3", prune=AUTO)
+
+    plan = plan_of(fake, wish)
+
+    assert steps(plan) == ["adopt s1 taken", "adopt s2 taken", "adopt s3 lost"]
+    assert codes(plan) == ["SnapshotLost s3"]
+    reconciled(fake, _desired(wish), PlanRequest())
+    assert codes(plan_of(fake, wish)) == ["SnapshotLost s3"]
+    assert steps(plan_of(fake, wish))[0].startswith("commit vda vda-s1 ← vda-s2")
+
+
+@pytest.mark.parametrize("problem", [LedgerProblem.NEWER, LedgerProblem.DAMAGED])
+def test_a_ledger_that_cannot_be_read_refuses_everything(problem: LedgerProblem) -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    Administrator(fake).spoil_ledger("web01", problem)
+
+    plan = plan_of(fake, wanted("web01", "s2", prune=AUTO))
+
+    assert not plan.steps
+    assert "LedgerUnreadable" in codes(plan)
+
+
+def test_a_detached_disk_keeps_its_files() -> None:
+    fake = host(domain("web01", vda="base ← s1", vdb="data ← s1"))
+    Administrator(fake).detach_disk("web01", "vdb")
+
+    plan = plan_of(fake, wanted("web01", prune=AUTO))
+
+    assert steps(plan) == ["commit vda base ← vda-s1 active", "forget s1", "remove vda-s1 emptied"]
+
+
+def test_a_missing_image_in_the_own_chain_refuses_the_domain() -> None:
+    fake = host(domain("web01", shut_off, vda="base ← s1 ← s2"))
+    Person(fake).remove_file(S1)
+
+    plan = plan_of(fake, wanted("web01", prune=AUTO))
+
+    assert not plan.steps
+    assert codes(plan) == ["StorageAbsent"]
+
+
+def test_an_internal_snapshot_in_an_overlay_refuses_the_commit() -> None:
+    fake = host(domain("web01", shut_off, vda="base ← s1"))
+    Person(fake).snapshot_internal("web01", "i1")
+
+    plan = plan_of(fake, wanted("web01", prune=AUTO))
+
+    assert not plan.steps
+    assert codes(plan) == ["InternalSnapshots s1"]
+
+
+def test_files_that_cannot_be_read_need_local_access() -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    Person(fake).make_unreadable(image("base"))
+
+    plan = plan_of(fake, wanted("web01", prune=AUTO))
+
+    assert not plan.steps
+    assert codes(plan) == ["NeedsLocalAccess s1"]
+
+
+def test_branches_that_stay_refuse_and_a_leaf_that_goes_ends_the_branch() -> None:
+    fake = host(domain("web01", vda="base ← s1 ← s2 ← s3"))
+    Person(fake).revert("web01", "s1", redefine_disks=True)
+
+    kept = plan_of(fake, wanted("web01", "s2", "s3", prune=AUTO))
+    assert codes(kept) == ["SnapshotHasBranches s1"]
+
+    ended = plan_of(fake, wanted("web01", "s1", prune=AUTO))
+    assert [step for step in steps(ended) if step.startswith("remove")] == [
+        "remove vda-s3 abandoned",
+        "remove vda-s2 abandoned",
+        "remove vda-s1 abandoned",
+    ]
+    assert {step.risk.value for step in ended.steps if step.action.name == "remove-image"} == {
+        "destructive"
+    }
