@@ -96,6 +96,7 @@ def _progress(work: DomainWork, step: Step) -> Progress:
 def _commit(work: DomainWork, step: Step, action: CommitOverlays, world: World) -> None:
     _intend(work, step, world)
     if action.method is CommitMethod.OFFLINE:
+        _drop_stated_chain(work, action, world)
         work.port.commit_offline(work.uuid, action)
         if action.redefines:
             work.port.switch_disk(
@@ -116,6 +117,16 @@ def _commit(work: DomainWork, step: Step, action: CommitOverlays, world: World) 
                 work.uuid, action.rebased, base=action.base, base_format=action.base_format
             )
     _confirm(work, action, world)
+
+
+def _drop_stated_chain(work: DomainWork, action: CommitOverlays, world: World) -> None:
+    """libvirt obeys a chain that the definition spells out; merged, it would be a wrong one.
+
+    Dropped before the merge, so that no crash leaves the wrong one behind (facts §0.10).
+    """
+    for disk in world.domain.persistent or ():
+        if disk.stated is not None and action.top in disk.stated and disk.source is not None:
+            work.port.switch_disk(work.uuid, disk.target, to=disk.source, image_format=disk.format)
 
 
 def _pivot(work: DomainWork, action: CommitOverlays | FinishJob) -> None:

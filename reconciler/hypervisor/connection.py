@@ -49,6 +49,12 @@ class Connection:
             return self._raw
 
     @property
+    def is_alive(self) -> bool:
+        """It is open, and nothing has been heard of its end."""
+        with self._lock:
+            return self._raw is not None and bool(self._raw.isAlive())
+
+    @property
     def is_local(self) -> bool:
         """The image files are on this machine."""
         return is_local(self.uri)

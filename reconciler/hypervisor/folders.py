@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reconciler.hypervisor.images import ImageShelf
 from reconciler.model.domain import ObservedFolder
+from reconciler.model.names import ImagePath
 
 #: File systems that several hosts can mount at once.  FUSE is mostly a network in disguise.
 _SHARED = re.compile(
@@ -67,7 +68,7 @@ def _looked_through(folder: str, shelf: ImageShelf) -> tuple[bool, tuple[str, ..
         return False, ()
     others = []
     for spelling, name, is_regular in found:
-        path = shelf.spelled(spelling) if is_regular else spelling
+        path = shelf.spelled(spelling) if is_regular else ImagePath(spelling)
         if is_regular and not shelf.is_declared(path):
             complete = shelf.probe(path) and complete
         if path != spelling or not shelf.is_declared(path):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from reconciler.errors import HypervisorError
 from reconciler.hypervisor import (
     agent,
     block_job,
@@ -63,6 +64,12 @@ class LibvirtHost:
 
     def observe(self) -> ObservedHost:
         """The whole host, afresh."""
+        try:
+            return self._observer.host()
+        except HypervisorError:
+            if self._observing.is_alive:
+                raise
+        # The daemon was restarted since we looked last: reading again does no harm.
         return self._observer.host()
 
     def write_ledger(self, domain: DomainUuid, ledger: Ledger) -> None:

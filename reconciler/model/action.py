@@ -34,6 +34,11 @@ class CreateSnapshot:
     consistency: Consistency
     manifest: str | None
 
+    def __post_init__(self) -> None:
+        paths = [new.overlay for new in self.overlays]
+        if not paths or len(set(paths)) != len(paths):
+            raise ValueError(f"a snapshot has an overlay of its own for each disk: {paths}")
+
 
 class CommitMethod(enum.StrEnum):
     """How images are merged down."""

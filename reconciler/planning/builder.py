@@ -44,6 +44,22 @@ class Builder:
         """Append *refusals*, each once."""
         self.refusals += [r for r in refusals if r not in self.refusals]
 
+    def mark(self) -> "Builder":
+        """A copy to go back to."""
+        return replace(
+            self,
+            steps=list(self.steps),
+            refusals=list(self.refusals),
+            warnings=list(self.warnings),
+            approvals=list(self.approvals),
+        )
+
+    def back_to(self, mark: "Builder") -> None:
+        """Forget what was added since *mark*."""
+        self.world = mark.world
+        self.steps, self.refusals = list(mark.steps), list(mark.refusals)
+        self.warnings, self.approvals = list(mark.warnings), list(mark.approvals)
+
     def held(self) -> tuple[Held, ...]:
         """The steps that need approval, and all that come after them."""
         if not self.approvals:

@@ -197,8 +197,9 @@ def _edge(
     frozen = world.now_at(source)
     written = any(disk.source == frozen for disk in world.domain.disks)
     gone = world.image(frozen).presence is Presence.MISSING
-    if written or gone or frozen in _kept_frozen(world, target, now.going):
-        return None  # merged already, nothing to merge, or somebody keeps this very layer
+    kept = frozen in _kept_frozen(world, target, now.going)
+    if written or gone or kept or frozen in now.abandoned:
+        return None  # merged already, nothing to merge, kept by somebody else, or given up
     standing = _standing(world, frozen)
     if len(standing) > 1 or any(_is_unread(world, image) for image in standing):
         return _branches(world, target, standing, name)

@@ -174,24 +174,36 @@ def _fill(
     prune = wish.domain.prune if wish.domain else (request.prune_gone or host.prune_gone)
     phases.finish(builder, wish)
     phases.repair(builder, wish, prune, request.selection)
-    snapshot_of_state = (builder.world, list(builder.steps), list(builder.refusals))
-    _create(builder, wish, request)
-    _remove(builder, wish, prune, request, with_approval=False)
-    if any(r.code is RefusalCode.CHAIN_TOO_DEEP for r in builder.refusals):
-        builder.world, builder.steps, builder.refusals = snapshot_of_state
-        _remove(builder, wish, prune, request, with_approval=False)
-        _create(builder, wish, request)
-    before = len(builder.steps)
-    phases.repair_with_approval(builder, wish, prune)
-    _remove(builder, wish, prune, request, with_approval=True)
-    if prune is Prune.AUTO and len(builder.steps) > before:
-        _retry(builder, wish, request)
+    _create_and_remove(builder, wish, prune, request)
     phases.point_at_current(builder)
 
 
-def _create(builder: Builder, wish: Declared, request: PlanRequest) -> None:
-    if wish.domain is not None:
-        phases.create(builder, wish.domain, wish, request.selection)
+def _create_and_remove(
+    builder: Builder, wish: Declared, prune: Prune, request: PlanRequest
+) -> None:
+    """Create first; where a chain limit forbids that, after the removals that make room."""
+
+    def create() -> None:
+        if wish.domain is not None:
+            phases.create(builder, wish.domain, wish, request.selection)
+
+    def remove() -> None:
+        _remove(builder, wish, prune, request, with_approval=False)
+
+    def agreed() -> None:
+        before = len(builder.steps)
+        phases.repair_with_approval(builder, wish, prune)
+        _remove(builder, wish, prune, request, with_approval=True)
+        if prune is Prune.AUTO and len(builder.steps) > before:
+            _retry(builder, wish, request)
+
+    start = builder.mark()
+    for order in (create, remove, agreed), (remove, create, agreed), (remove, agreed, create):
+        builder.back_to(start)
+        for part in order:
+            part()
+        if not any(r.code is RefusalCode.CHAIN_TOO_DEEP for r in builder.refusals):
+            return
 
 
 def _remove(

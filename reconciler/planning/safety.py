@@ -2,12 +2,19 @@
 
 from collections.abc import Iterator
 
-from reconciler.model.action import CommitMethod, CommitOverlays, FinishJob, RemoveImage
+from reconciler.model.action import (
+    CommitMethod,
+    CommitOverlays,
+    FinishJob,
+    RemovalCause,
+    RemoveImage,
+)
 from reconciler.model.chain import Image, Presence
 from reconciler.model.domain import DiskKind, PowerState
 from reconciler.model.drift import ChainBroken, DefinitionsDisagree, Difference, OverlayUnrecorded
 from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.snapshot import SnapshotRecord
 from reconciler.planning import jobs
 from reconciler.planning.world import World
 
@@ -183,7 +190,8 @@ def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:
         reached = {
             image for d in record.external_disks if d.source for image in world.walk(d.source)
         }
-        if path in record.mentions or path in reached:
+        said = path in record.mentions and not _is_said_in_passing(world, record, action)
+        if said or path in reached:
             return _still_read(path, "snapshot", record.name)
     standing = [c for c in world.children.get(path, ()) if c not in world.emptied]
     if standing:
@@ -191,6 +199,13 @@ def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:
     if any(job.destination == path for job in world.domain.jobs):
         return _still_read(path, "block job", world.domain.name)
     return shared_storage(world, path)
+
+
+def _is_said_in_passing(world: World, record: SnapshotRecord, action: RemoveImage) -> bool:
+    """A record of ours names an image that is given up only as what was written after it."""
+    sources = {disk.source for disk in record.disks} | set(record.inactive_sources)
+    abandoned = action.cause is RemovalCause.ABANDONED
+    return abandoned and world.is_managed(record) and action.path not in sources
 
 
 def _still_read(path: ImagePath, kind: str, readers: str) -> Refusal:

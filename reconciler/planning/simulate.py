@@ -157,15 +157,15 @@ def _merged(
     def shrunk(disk: Disk) -> Disk:
         if disk.chain is None or action.top not in disk.chain or action.base not in disk.chain:
             return disk
-        stated = disk.stated.without(merged) if disk.stated else None
+        offline = action.method is CommitMethod.OFFLINE
+        stated = disk.stated.without(merged) if disk.stated and not offline else None
         if disk.source == action.top:
-            offline = action.method is CommitMethod.OFFLINE
             return replace(
                 disk,
                 source=action.base,
                 format=action.base_format,
                 chain=disk.chain.without(merged),
-                stated=None if offline else stated,
+                stated=stated,
             )
         return replace(disk, chain=disk.chain.without(merged), stated=stated)
 

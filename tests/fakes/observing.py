@@ -259,7 +259,8 @@ def _merged_by_hand(world: World, domain: FakeDomain) -> tuple[tuple[ImagePath, 
         for disk in record.disks.values():
             header = world.storage.files.get(disk.overlay) if disk.overlay else None
             chain = world.storage.header_chain(disk.source, as_we_see=True)
-            below = header.backing if header is not None else None
+            is_read = header is not None and world.storage.is_open_to_us(header)
+            below = header.backing if header is not None and is_read else None
             if below is None or chain is None or below == disk.source or below not in chain:
                 continue
             if world.storage.content(disk.source) == world.storage.content(below):

@@ -86,7 +86,9 @@ def test_a_foreign_block_job_is_waited_for() -> None:
     assert codes(plan) == ["BlockJobRunning"]
 
 
-@pytest.mark.parametrize("until", ["intended", "started", "ready", "aborted", "merged", "confirmed"])
+@pytest.mark.parametrize(
+    "until", ["intended", "started", "ready", "aborted", "merged", "confirmed"]
+)
 @pytest.mark.parametrize("power", ["running", "shut off"])
 @pytest.mark.parametrize("declared", [True, False])
 def test_a_removal_that_was_begun_is_finished_whatever_pruning_says(

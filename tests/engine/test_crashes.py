@@ -1,0 +1,107 @@
+"""The process may die at any boundary: the next passes finish the job and nothing is lost (law 6)."""
+
+from contextlib import suppress
+
+from hypothesis import assume, given, note
+from hypothesis import strategies as st
+
+from reconciler.errors import HypervisorError
+from reconciler.model.request import Consent
+from tests.engine.passes import planned, reconciled
+from tests.engine.telling import host_told, pass_told, situation_told
+from tests.engine.test_properties import managed_and_kept
+from tests.fakes.host import FakeHost
+from tests.fakes.world import Crash
+from tests.strategies import Situation, peaceful_situations, situations
+
+MOMENTS = ("before", "during", "after")
+#: a crash, the pass that repairs, and one that meets what the repair made possible
+PASSES = 4
+
+
+def dying_at(number: int, moment: str):  # type: ignore[no-untyped-def]
+    """Die there; nothing that this process does afterwards reaches the host."""
+
+    def fault(at: int, _method: str, when: str) -> None:
+        if (at, MOMENTS.index(when)) >= (number, MOMENTS.index(moment)):
+            raise Crash(f"{moment} change {number}")
+
+    return fault
+
+
+def failing_at(number: int, moment: str):  # type: ignore[no-untyped-def]
+    """One call fails there, the process goes on."""
+
+    def fault(at: int, method: str, when: str) -> None:
+        if (at, when) == (number, moment):
+            raise HypervisorError(f"cannot {method}: injected {moment}", code=38)
+
+    return fault
+
+
+def passes_until_done(fake: FakeHost, situation: Situation) -> None:
+    for _ in range(PASSES):
+        fake.world.clock.wait(3600)
+        result = reconciled(fake, situation.desired, situation.request)
+        note(pass_told(result))
+        left = planned(fake, situation.desired, situation.request)
+        if not any(s.id not in d.held_steps for d in left.domains for s in d.steps):
+            return
+    note("\n".join(host_told(fake)))
+    raise AssertionError(f"not done after {PASSES} passes")
+
+
+def snapshots(fake: FakeHost) -> dict[str, set[str]]:
+    return {d.name: {str(r.name) for r in d.records} for d in fake.observe().domains}
+
+
+@given(peaceful_situations(), st.integers(1, 40), st.sampled_from(MOMENTS))
+def test_a_pass_that_dies_is_finished_by_the_next(
+    situation: Situation, number: int, moment: str
+) -> None:
+    assume(situation.request.consent is Consent.PERSON)
+    whole = situation.copied().fake
+    reconciled(whole, situation.desired, situation.request)
+    changes = len(whole.world.changes)
+    assume(changes >= 1)
+    number = 1 + number % changes
+    fake = situation.fake
+    note(situation_told(situation))
+    guests = {key: view for key, view in fake.views().items() if len(key) == 2}
+    intact = managed_and_kept(fake, situation)
+    stays = snapshots(whole)
+    kept = {k: v for k, v in intact.items() if len(k) == 3 and k[2] in stays.get(k[0], ())}
+
+    fake.world.fault = dying_at(number, moment)
+    with suppress(Crash):
+        reconciled(fake, situation.desired, situation.request)
+    fake.world.fault = None
+    note(f"died {moment} {fake.world.changes[-1:]}")
+    note("\n".join(host_told(fake)))
+
+    assert {key: view for key, view in fake.views().items() if len(key) == 2} == guests
+    passes_until_done(fake, situation)
+
+    after = fake.views()
+    assert {key: view for key, view in after.items() if len(key) == 2} == guests
+    assert snapshots(fake) == stays
+    assert {key: after[key] for key in kept} == kept
+
+
+@given(situations(), st.integers(1, 40), st.sampled_from(MOMENTS), st.sampled_from(("die", "fail")))
+def test_whatever_happens_no_guest_data_is_lost_on_the_way(
+    situation: Situation, number: int, moment: str, how: str
+) -> None:
+    fake = situation.fake
+    note(situation_told(situation))
+    guests = {key: view for key, view in fake.views().items() if len(key) == 2}
+    make = dying_at if how == "die" else failing_at
+    fake.world.fault = make(number, moment)
+    with suppress(Crash):
+        note(pass_told(reconciled(fake, situation.desired, situation.request)))
+    fake.world.fault = None
+    note("\n".join(host_told(fake)))
+
+    passes_until_done(fake, situation)
+
+    assert {key: view for key, view in fake.views().items() if len(key) == 2} == guests

@@ -1,0 +1,72 @@
+"""The hosts that the examples plan against: ``python -m tests.example_hosts`` writes them anew.
+
+Each ``examples/*/observed.json`` is what ``virtsnap observe -o json`` would print on such a host.
+It is made on the fake host, so that it can be made again, and names no machine of ours.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from reconciler.report.observation import observation_document
+from tests.fakes.administrator import Administrator
+from tests.fakes.controller import Controller
+from tests.fakes.host import FakeHost
+from tests.fakes.storage import CLUSTER
+from tests.fakes.world import World
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+FOLDER = "/srv/images"
+SOURCE = "/srv/snapshots/manifests"
+_MIB = 1 << 20
+
+
+def declare_a_snapshot() -> FakeHost:
+    """``web01`` runs, one disk, no snapshot."""
+    fake = FakeHost(World(uri="qemu:///system"))
+    _define(fake, "web01", "vda")
+    return fake
+
+
+def keep_two_disks_and_skip_one() -> FakeHost:
+    """``db01`` runs: the system, the data, scratch space."""
+    fake = FakeHost(World(uri="qemu:///system"))
+    _define(fake, "db01", "vda", "vdb", "vdc")
+    return fake
+
+
+def remove_a_snapshot() -> FakeHost:
+    """``web01`` with ``pre-upgrade``, and what the guest wrote since."""
+    fake = declare_a_snapshot()
+    Controller(fake, source=SOURCE).take("web01", "pre-upgrade", description="Before apt full-upgrade")
+    _write(fake, "web01", "vda", 312 * _MIB)
+    return fake
+
+
+MADE: dict[str, Callable[[], FakeHost]] = {
+    "01-declare-a-snapshot": declare_a_snapshot,
+    "02-keep-two-disks-and-skip-one": keep_two_disks_and_skip_one,
+    "03-remove-a-snapshot": remove_a_snapshot,
+}
+
+
+def recording(fake: FakeHost) -> str:
+    """What ``observe -o json`` prints of it."""
+    document = observation_document([fake.observe()])
+    return document.model_dump_json(by_alias=True, indent=2) + "\n"
+
+
+def _define(fake: FakeHost, name: str, *targets: str) -> None:
+    disks = {target: f"{FOLDER}/{name}-{target}.qcow2" for target in targets}
+    Administrator(fake).define(name, disks, running=True)
+    for target in targets:
+        _write(fake, name, target, 900 * _MIB)
+
+
+def _write(fake: FakeHost, name: str, target: str, amount: int) -> None:
+    for cluster in range(amount // CLUSTER):
+        fake.guest_writes(name, target, cluster, cluster)
+
+
+if __name__ == "__main__":
+    for example, make in MADE.items():
+        (EXAMPLES / example / "observed.json").write_text(recording(make()), encoding="utf-8")
