@@ -37,7 +37,9 @@ def keep_two_disks_and_skip_one() -> FakeHost:
 def remove_a_snapshot() -> FakeHost:
     """``web01`` with ``pre-upgrade``, and what the guest wrote since."""
     fake = declare_a_snapshot()
-    Controller(fake, source=SOURCE).take("web01", "pre-upgrade", description="Before apt full-upgrade")
+    Controller(fake, source=SOURCE).take(
+        "web01", "pre-upgrade", description="Before apt full-upgrade"
+    )
     _write(fake, "web01", "vda", 312 * _MIB)
     return fake
 

@@ -12,11 +12,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from reconciler.cli import reference
 from reconciler.manifest import schema
 from reconciler.report.documents import DOCUMENTS
-from tools import manifest_page
+from tools import drift_page, manifest_page
 
 ROOT = Path(__file__).parent.parent
+REFERENCE = Path("docs", "reference")
 
 
 def manifest_schema(kind: str) -> str:
@@ -34,6 +36,11 @@ def document_schema(name: str, model: type[BaseModel]) -> str:
     return _as_file({**head, **found, "title": name})
 
 
+def reference_page(name: str) -> str:
+    """A page that the command writes of itself."""
+    return reference.pages()[name]
+
+
 def _as_file(found: dict[str, Any]) -> str:
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
@@ -48,7 +55,9 @@ GENERATED: dict[Path, Callable[[], str]] = {
         Path("schemas", f"{name}.v1.schema.json"): functools.partial(document_schema, name, model)
         for name, model in DOCUMENTS.items()
     },
-    Path("docs", "reference", "manifest.md"): manifest_page.text,
+    **{REFERENCE / name: functools.partial(reference_page, name) for name in reference.pages()},
+    REFERENCE / "manifest.md": manifest_page.text,
+    REFERENCE / "drift.md": drift_page.text,
 }
 
 

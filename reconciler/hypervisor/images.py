@@ -2,7 +2,6 @@
 
 import os
 import stat
-from collections.abc import Iterable
 
 from reconciler.errors import HypervisorError
 from reconciler.hypervisor import qcow2, qemu_img
@@ -215,11 +214,6 @@ class ImageShelf:
         if spelling is not None and not os.path.lexists(beside):
             beside = os.path.join(os.path.dirname(spelling), name)  # noqa: PTH118, PTH120
         return self.spelled(beside)
-
-
-def formats_of(images: Iterable[Image]) -> dict[ImagePath, str]:
-    """Path → format."""
-    return {image.path: image.format for image in images}
 
 
 def _usual(image_format: str) -> str:

@@ -52,7 +52,7 @@ def _model(lab: Lab, folder: Path) -> Guest:
 
 
 def _copy_all(site: Site, model: Guest, names: list[str]) -> None:
-    images = [path for path in sorted(model.folder.parent.parent.rglob(f"{model.name}-*.qcow2"))]
+    images = sorted(next(iter(model.disks.values())).parent.glob(f"{model.name}-*.qcow2"))
     definition = model.domain.XMLDesc(_SECURE)
     # Parents first, as REDEFINE wants them.
     topological = libvirt.VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL

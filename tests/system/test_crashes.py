@@ -1,0 +1,215 @@
+"""The controller dies or is stopped in the middle: the next apply finishes the job."""
+
+import contextlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.guest import Guest
+from tests.system import by_hand, storage
+from tests.system.dying import dying_at
+from tests.system.site import Site
+
+pytestmark = pytest.mark.qemu
+
+_MIB = 24
+_SLOW = "2MiB"
+
+
+def slow_commits(site: Site) -> None:
+    """A Host whose block jobs crawl."""
+    (site.manifests / "host.yaml").write_text(
+        "apiVersion: virtsnap/v1\nkind: Host\nmetadata: {name: local}\n"
+        f"spec: {{limits: {{bandwidth: {_SLOW}}}}}\n"
+    )
+
+
+def with_much_to_commit(site: Site) -> Guest:
+    """A running guest with one snapshot whose removal takes ten seconds."""
+    guest = site.lab.guest("web01")
+    site.declare(guest, "s1", prune="auto")
+    site.apply()
+    guest.fill("vda", _MIB, seed=1)
+    guest.execute("/bin/sync")
+    slow_commits(site)
+    site.declare(guest, prune="auto")
+    return guest
+
+
+@contextlib.contextmanager
+def applying(site: Site) -> Iterator["subprocess.Popen[str]"]:
+    """An apply under way, which does not outlive the test."""
+    process = site.start("apply", "--auto-approve")
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    """Return once *condition* holds; *process* must not end before."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "it never comes so far"
+        time.sleep(0.01)
+
+
+def has_copied(guest: Guest) -> bool:
+    """The commit of vda is under way, has done something, and is far from its end."""
+    info = guest.domain.blockJobInfo("vda")
+    return bool(info) and 0 < info["cur"] < info["end"]
+
+
+def finish_quickly(site: Site) -> None:
+    """Take the limit away again."""
+    (site.manifests / "host.yaml").unlink()
+
+
+def assert_consolidated(site: Site, guest: Guest) -> None:
+    """In sync, all data there, nothing left over."""
+    assert site.is_in_sync()
+    assert guest.active_images() == guest.disks
+    assert by_hand.names(guest) == []
+    assert storage.images(guest.folder) == set(guest.disks.values())
+    if guest.is_running:
+        guest.wait_for_record(guest.head() + 1)
+        guest.verify()
+    storage.assert_sound(guest)
+
+
+def test_lv_62_sigkill_in_the_middle_of_a_block_commit_and_run_again(site: Site) -> None:
+    guest = with_much_to_commit(site)
+    with applying(site) as process:
+        wait_for(lambda: has_copied(guest), process)
+        process.kill()
+        process.wait()
+    assert guest.domain.blockJobInfo("vda")
+
+    plan = site.planned(guest)
+    assert "finish-job" in [step["action"] for step in plan["steps"]]
+    assert "deleting" in site.virtsnap("observe", "-o", "json").out
+    guest.domain.blockJobSetSpeed("vda", 0)
+    site.apply()
+    assert_consolidated(site, guest)
+
+
+def test_a_job_that_ended_while_nobody_looked_is_recognised_by_its_chain(site: Site) -> None:
+    guest = site.lab.guest("web01")
+    site.declare(guest, "s1", prune="auto")
+    site.apply()
+    guest.wait_for_record(guest.head() + 2)
+    site.declare(guest, prune="auto")
+    dying_at(site, "after", "reconciler.hypervisor.block_job", "pivot")
+    assert guest.active_images() == guest.disks
+    assert by_hand.names(guest) == ["s1"]
+
+    site.apply()
+    assert_consolidated(site, guest)
+
+
+def test_ctrl_c_in_the_middle_of_a_block_commit_leaves_the_snapshot_deleting(site: Site) -> None:
+    guest = with_much_to_commit(site)
+    with applying(site) as process:
+        wait_for(lambda: has_copied(guest), process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, out + err
+    assert len([line for line in out.splitlines() if "left to do" in line]) == 1, out
+    assert "Traceback" not in err
+
+    assert not guest.domain.blockJobInfo("vda")
+    assert by_hand.names(guest) == ["s1"]
+    finish_quickly(site)
+    site.declare(guest, "s1", prune="never")  # it cannot be wished back, only finished
+    plan = site.planned(guest)
+    assert [drift["why"] for drift in plan["drift"] if drift["kind"] == "SnapshotUndeclared"] == [
+        "deleting"
+    ]
+    assert "commit" in [step["action"] for step in plan["steps"]]
+    site.declare(guest, prune="never")
+    site.apply()
+    assert_consolidated(site, guest)
+
+
+OFFLINE = [
+    ("before", "reconciler.hypervisor.qemu_img", "commit", 1),
+    ("after", "reconciler.hypervisor.qemu_img", "commit", 1),
+    ("before", "reconciler.hypervisor.definitions", "switch_disk", 1),
+    ("after", "reconciler.hypervisor.definitions", "switch_disk", 1),
+    ("after", "reconciler.hypervisor.records", "forget", 1),
+    ("after", "reconciler.hypervisor.image_files", "remove", 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("when", "module", "function", "call"),
+    OFFLINE,
+    ids=[f"{when} {function}" for when, _, function, _ in OFFLINE],
+)
+def test_sigkill_at_any_step_of_a_shut_off_commit_and_run_again(
+    site: Site, when: str, module: str, function: str, call: int
+) -> None:
+    guest = site.lab.guest("web01", running=False)
+    site.declare(guest, "s1", "s2", prune="auto")
+    site.apply()
+    by_hand.write(guest.active_images()["vda"], 3, 0x33, mebibytes=4)
+    before = storage.view(guest)
+    site.declare(guest, prune="auto")
+    dying_at(site, when, module, function, call=call)
+    assert storage.view(guest) == before
+
+    site.apply()
+    assert site.is_in_sync()
+    assert storage.view(guest) == before
+    assert guest.active_images() == guest.disks
+    assert by_hand.names(guest) == []
+    storage.assert_tidy(guest)
+
+
+def test_sigkill_while_qemu_img_is_at_work_and_run_again(site: Site) -> None:
+    guest = site.lab.guest("web01", running=False)
+    site.declare(guest, "s1", prune="auto")
+    site.apply()
+    overlay = guest.active_images()["vda"]
+    by_hand.write(overlay, 0, 0x77, mebibytes=20)
+    before = storage.view(guest)
+    site.declare(guest, prune="auto")
+    with applying(site) as process:
+        wait_for(lambda: is_open(overlay, process), process)
+        process.kill()
+        process.wait()
+    site.apply()
+    assert site.is_in_sync()
+    assert storage.view(guest) == before
+    storage.assert_tidy(guest)
+
+
+def is_open(image: Path, process: "subprocess.Popen[str]") -> bool:
+    """A qemu-img that *process* started has *image* open for writing."""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            text = status.read_text()
+            if "Name:\tqemu-img" in text and f"PPid:\t{process.pid}\n" in text:
+                words = (status.parent / "cmdline").read_text().split("\0")
+                return "commit" in words and str(image) in words
+    return False
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_sigkill_around_the_create_takes_it_once(site: Site, when: str) -> None:
+    guest = site.lab.guest("web01", disks=2, running=False)
+    site.declare(guest, "s1")
+    dying_at(site, when, "reconciler.hypervisor.create", "create")
+
+    site.apply()
+    assert site.is_in_sync()
+    assert by_hand.names(guest) == ["s1"]
+    assert {len(storage.chain(image)) for image in guest.active_images().values()} == {2}
+    storage.assert_tidy(guest)
