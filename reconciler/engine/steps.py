@@ -44,7 +44,8 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
                 work.port.follow_job(
                     work.uuid, action, progress=_progress(work, step), stop_asked=work.stop_asked
                 )
-            _pivot(work, action)
+            if _is_still_below(work, action):
+                _pivot(work, action)
             _confirm(work, action, world)
         case AbortJob():
             work.port.abort_job(work.uuid, action.disk)
@@ -129,6 +130,12 @@ def _drop_stated_chain(work: DomainWork, action: CommitOverlays, world: World) -
             work.port.switch_disk(work.uuid, disk.target, to=disk.source, image_format=disk.format)
 
 
+def _is_still_below(work: DomainWork, action: FinishJob) -> bool:
+    """The top is in the chain still: nobody has pivoted since the plan was made."""
+    disk = work.observe().disk(action.disk)
+    return disk is not None and disk.chain is not None and action.top in disk.chain
+
+
 def _pivot(work: DomainWork, action: CommitOverlays | FinishJob) -> None:
     if action.method is CommitMethod.ACTIVE:
         work.port.pivot(work.uuid, action.disk)
@@ -149,6 +156,10 @@ def _create(work: DomainWork, step: Step, action: CreateSnapshot, world: World) 
     try:
         note = _take(work, action, quiesce=quiesce) or note
     except VirtsnapError:
+        if quiesce:
+            # libvirt thaws after most failures, not after all; if it cannot be done now,
+            # the mark stays in the ledger and the next plan begins with it (facts §8)
+            work.port.thaw(work.uuid)
         after = work.observe()
         if after.domain.record(action.snapshot) is None:
             _undo(work, action, world, after)
@@ -189,9 +200,9 @@ def _take(work: DomainWork, action: CreateSnapshot, *, quiesce: bool) -> str:
     try:
         work.port.create_snapshot(work.uuid, action, quiesce=quiesce)
     except AgentError as error:
-        work.port.thaw(work.uuid)
         if not action.may_degrade:
             raise
+        work.port.thaw(work.uuid)
         work.port.create_snapshot(work.uuid, action, quiesce=False)
         return f"not quiesced: {error.message}"
     return ""

@@ -1,5 +1,7 @@
 """Everything libvirt says of its domains, in as few round trips as it allows; nothing is judged."""
 
+import queue
+import re
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +18,9 @@ from reconciler.hypervisor.xml import Element, parse
 from reconciler.model.domain import DiskKind
 from reconciler.model.names import DiskTarget, DomainName, DomainUuid
 
-_THREADS = 8
+_THREADS = 4
+#: The definition of a running domain has an id; libvirt writes it into the first tag.
+_LIVE = re.compile(r"\s*<domain\b[^>]*\sid=")
 _OPERATIONS = {
     libvirt.VIR_DOMAIN_JOB_OPERATION_START: "start",
     libvirt.VIR_DOMAIN_JOB_OPERATION_SAVE: "save",
@@ -62,15 +66,55 @@ class Fetched:
     has_managed_save: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """``Fetched`` before anything was parsed, but for what the next question needed."""
+
+    name: DomainName
+    uuid: DomainUuid
+    state: tuple[int, int]
+    live: str | None
+    persistent: str | None
+    snapshots: tuple[str, ...]
+    current: str | None
+    checkpoints: tuple[str, ...]
+    jobs: dict[DiskTarget, dict[str, int]]
+    domain_job: str | None
+    has_managed_save: bool
+
+
 def fetched(connection: Connection) -> tuple[Fetched, ...]:
     """Every domain by name; one that vanishes meanwhile is left out."""
     raw = connection.raw
     with explaining("list the domains"):
         domains = raw.listAllDomains(0)
     lists = _lists(raw)
+    asked: queue.SimpleQueue[_Asked | BaseException | None] = queue.SimpleQueue()
+    waiting = iter(domains)
+
+    def ask() -> None:
+        for domain in waiting:  # shared: each takes the next
+            try:
+                asked.put(_ask_if_there(domain, lists))
+            except BaseException as error:
+                asked.put(error)
+
+    found = []
     with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="observe") as pool:
-        found = list(pool.map(lambda domain: _fetch_if_there(domain, lists), domains))
-    return tuple(sorted((f for f in found if f is not None), key=lambda f: (f.name, f.uuid)))
+        for _ in range(min(_THREADS, len(domains))):
+            pool.submit(ask)
+        # Parsing goes on here while the threads wait for libvirt.
+        try:
+            for _ in domains:
+                answer = asked.get()
+                if isinstance(answer, BaseException):
+                    raise answer
+                if answer is not None:
+                    found.append(_fetched(answer))
+        finally:
+            for _ in waiting:  # after an error nobody needs the others
+                pass
+    return tuple(sorted(found, key=lambda f: (f.name, f.uuid)))
 
 
 def _lists(raw: Any) -> Lists:
@@ -93,30 +137,31 @@ def _uuids(raw: Any, flag: int) -> frozenset[DomainUuid]:
         return frozenset(DomainUuid(domain.UUIDString()) for domain in raw.listAllDomains(flag))
 
 
-def _fetch_if_there(domain: Any, lists: Lists) -> Fetched | None:
+def _ask_if_there(domain: Any, lists: Lists) -> _Asked | None:
     try:
-        return _fetch(domain, lists)
+        return _ask(domain, lists)
     except libvirt.libvirtError as error:
         if is_gone(error):
             return None
         raise explained(error, f"read domain {domain.name()}") from error
 
 
-def _fetch(domain: Any, lists: Lists) -> Fetched:
+def _ask(domain: Any, lists: Lists) -> _Asked:
+    """All round trips of one domain."""
     uuid = DomainUuid(domain.UUIDString())
-    first = parse(domain.XMLDesc(0))
-    is_live = domain_xml.is_live(first)
-    live = first if is_live else None
-    persistent = _persistent(domain) if is_live else first
+    first = domain.XMLDesc(0)
+    is_live = _LIVE.match(first) is not None
+    jobs: dict[DiskTarget, dict[str, int]] = {}
+    live, persistent = (first, _persistent(domain)) if is_live else (None, first)
     is_held = is_live and _is_held(domain)
-    jobs = _jobs(domain, live) if live is not None and not is_held else {}
+    if live is not None and not is_held:
+        jobs = _jobs(domain, parse(live))
     if jobs:
         # The mirror belongs to the job: read after it, or a job begun in between has none.
-        again = parse(domain.XMLDesc(0))
-        live = again if domain_xml.is_live(again) else live
-    has_snapshots = uuid in lists.with_snapshots
-    snapshots = _snapshots(domain) if has_snapshots else ()
-    return Fetched(
+        again = domain.XMLDesc(0)
+        live = again if _LIVE.match(again) else live
+    snapshots = _snapshots(domain) if uuid in lists.with_snapshots else ()
+    return _Asked(
         name=DomainName(domain.name()),
         uuid=uuid,
         state=_state(domain, uuid, lists, is_live=is_live),
@@ -131,6 +176,22 @@ def _fetch(domain: Any, lists: Lists) -> Fetched:
     )
 
 
+def _fetched(asked: _Asked) -> Fetched:
+    return Fetched(
+        name=asked.name,
+        uuid=asked.uuid,
+        state=asked.state,
+        live=None if asked.live is None else parse(asked.live),
+        persistent=None if asked.persistent is None else parse(asked.persistent),
+        snapshots=_parents_first([parse(text) for text in asked.snapshots]),
+        current=asked.current,
+        checkpoints=asked.checkpoints,
+        jobs=asked.jobs,
+        domain_job=asked.domain_job,
+        has_managed_save=asked.has_managed_save,
+    )
+
+
 def _state(domain: Any, uuid: DomainUuid, lists: Lists, *, is_live: bool) -> tuple[int, int]:
     known = lists.states.get(uuid)
     off = (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_CRASHED)
@@ -140,23 +201,24 @@ def _state(domain: Any, uuid: DomainUuid, lists: Lists, *, is_live: bool) -> tup
     return state, reason
 
 
-def _persistent(domain: Any) -> Element | None:
+def _persistent(domain: Any) -> str | None:
     if not domain.isPersistent():
         return None
-    return parse(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    text: str = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    return text
 
 
-def _snapshots(domain: Any) -> tuple[Element, ...]:
+def _snapshots(domain: Any) -> tuple[str, ...]:
     found = []
     # Not TOPOLOGICAL: while a snapshot is being taken libvirt 9.0 counts it and does not list it,
     # and fails with "name in virGetDomainSnapshot must not be NULL".
     for snapshot in domain.listAllSnapshots(0):
         try:
-            found.append(parse(snapshot.getXMLDesc(0)))
+            found.append(snapshot.getXMLDesc(0))
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT:
                 raise
-    return _parents_first(found)
+    return tuple(found)
 
 
 def _parents_first(roots: list[Element]) -> tuple[Element, ...]:

@@ -1,6 +1,7 @@
 """The ledger as the XML element that libvirt keeps in a domain's ``<metadata>`` (design §3)."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +26,9 @@ from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotNa
 NAMESPACE = "urn:virtsnap:ledger:1"
 PREFIX = "virtsnap"
 TAG = f"{{{NAMESPACE}}}ledger"
+_KEYS = {"entries", "images", "commits", "freezing", "fence"}
+#: what comes of reading a ledger that somebody has written into
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 def encoded(ledger: Ledger) -> str:
@@ -49,7 +53,7 @@ def decoded(element: Element | None, uuid: DomainUuid) -> LedgerReading:
             return LedgerReading(problem=LedgerProblem.NEWER)
         serial = int(element.get("serial", ""))
         return LedgerReading(ledger=_ledger(uuid, serial, json.loads(element.text or "")))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except _DAMAGE:
         return LedgerReading(problem=LedgerProblem.DAMAGED)
 
 
@@ -68,6 +72,47 @@ def decided(domains: tuple[Element, ...], uuid: DomainUuid) -> LedgerReading:
     ours = [(s, r) for s, r in readings if r.problem is not LedgerProblem.FOREIGN]
     chosen = max(ours or readings, key=lambda pair: pair[0], default=(0, LedgerReading()))
     return chosen[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What the ledger copy in a record says of the record's own snapshot."""
+
+    serial: int
+    uid: str | None = None
+    images: tuple[ImagePath, ...] = ()
+
+
+def intent(domains: tuple[Element, ...], uuid: DomainUuid, name: SnapshotName) -> Intent:
+    """The intent to take *name*, by the copy that ``decided`` would choose; serial 0 for none.
+
+    A host has as many copies as records: only the one entry that matters is made a noun.
+    """
+    elements = [element for element in map(element_of, domains) if element is not None]
+    ours = [element for element in elements if element.get("uuid") == uuid]
+    if any(_is_newer(element) for element in ours) or not ours:
+        return Intent(serial=0)
+    chosen = max(ours, key=_serial)
+    try:
+        serial = int(chosen.get("serial", ""))
+        document = json.loads(chosen.text or "")
+        _only(document, _KEYS)
+        entries = [e for e in document.get("entries", ()) if e["name"] == name]
+        entry = _entry(entries[0]) if entries else None
+        if entry is None or entry.state is not EntryState.CREATING:
+            return Intent(serial=serial)
+        images = document.get("images", ())
+        paths = tuple(ImagePath(_text(i["path"])) for i in images if i["snapshot"] == name)
+    except _DAMAGE:
+        return Intent(serial=0)
+    return Intent(serial=serial, uid=entry.uid, images=paths)
+
+
+def _is_newer(element: Element) -> bool:
+    try:
+        return int(element.get("format", "")) > LEDGER_FORMAT
+    except ValueError:
+        return False
 
 
 def _serial(element: Element) -> int:
@@ -132,7 +177,7 @@ def _without_empty(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ledger(uuid: DomainUuid, serial: int, document: dict[str, Any]) -> Ledger:
-    _only(document, {"entries", "images", "commits", "freezing", "fence"})
+    _only(document, _KEYS)
     return Ledger(
         uuid=uuid,
         serial=serial,

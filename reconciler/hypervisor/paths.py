@@ -1,6 +1,7 @@
 """One name for each file, however it is spelled (facts §3.7)."""
 
 import os
+import stat
 
 from reconciler.model.names import ImagePath
 
@@ -12,6 +13,7 @@ class PathBook:
         self._is_local = is_local
         self._known: dict[str, ImagePath] = {}
         self._by_inode: dict[tuple[int, int], ImagePath] = {}
+        self._folders: dict[str, str] = {}
 
     def canonical(self, path: str) -> ImagePath:
         """The one name of the file *path*; remote paths are only normalised."""
@@ -22,12 +24,25 @@ class PathBook:
         return known
 
     def _resolved(self, path: str) -> ImagePath:
-        real = ImagePath(os.path.realpath(path))
+        real = self._in_real_folder(path)
         try:
-            status = os.stat(real)  # noqa: PTH116 - hot
+            status = os.lstat(real)
+            if stat.S_ISLNK(status.st_mode):
+                real = ImagePath(os.path.realpath(path))
+                status = os.stat(real)  # noqa: PTH116 - hot
         except (OSError, ValueError):
             return real
         return self._by_inode.setdefault((status.st_dev, status.st_ino), real)
+
+    def _in_real_folder(self, path: str) -> ImagePath:
+        """``realpath``, but for a symlink at the end; each folder is resolved once."""
+        folder, name = os.path.split(path)
+        if name in ("", ".", ".."):
+            return ImagePath(os.path.realpath(path))
+        real = self._folders.get(folder)
+        if real is None:
+            real = self._folders[folder] = os.path.realpath(folder)
+        return ImagePath(os.path.join(real, name))  # noqa: PTH118 - hot
 
 
 def is_same_file(one: str, other: str) -> bool:

@@ -10,7 +10,6 @@ from reconciler.hypervisor.domain_xml import DiskReading
 from reconciler.hypervisor.xml import Element, text_of, written
 from reconciler.model.action import CreateSnapshot, SourceChange
 from reconciler.model.domain import DiskKind
-from reconciler.model.ledger import EntryState
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotDisk, SnapshotRecord
 
@@ -132,14 +131,8 @@ def _provenance(
 ) -> tuple[str | None, tuple[ImagePath, ...], int]:
     """The intent that names this very snapshot, in the ledger copy it was born with."""
     inner = tuple(e for tag in _INNER if (e := root.find(tag)) is not None)
-    copy = ledger.decided(inner, uuid).ledger
-    if copy is None:
-        return None, (), 0
-    entry = copy.entry(name)
-    if entry is None or entry.state is not EntryState.CREATING:
-        return None, (), copy.serial
-    images = tuple(canonical(image.path) for image in copy.images if image.snapshot == name)
-    return entry.uid, images, copy.serial
+    intent = ledger.intent(inner, uuid, name)
+    return intent.uid, tuple(canonical(path) for path in intent.images), intent.serial
 
 
 # Making and rewriting

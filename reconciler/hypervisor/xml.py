@@ -7,7 +7,12 @@ from reconciler.errors import HypervisorError
 Element = etree._Element  # lxml has no public name for it
 
 _PARSER = etree.XMLParser(
-    resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=False
+    resolve_entities=False,
+    no_network=True,
+    load_dtd=False,
+    huge_tree=False,
+    remove_comments=False,
+    collect_ids=False,  # nothing is looked up by id
 )
 
 

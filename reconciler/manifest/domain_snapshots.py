@@ -63,7 +63,7 @@ class Snapshot(Strict):
         default=False,
         description=(
             "`true`: a hold that is stored with the snapshot and outlives this manifest. It ends"
-            " by an explicit `false` or by `virtsnap release`."
+            " by an explicit `false`, or when it is released by its name."
         ),
     )
     if_lost: Literal["report", "retake"] = Field(

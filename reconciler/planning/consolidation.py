@@ -19,7 +19,7 @@ from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import SnapshotRecord
 from reconciler.planning import safety, simulate, storage
-from reconciler.planning.world import World
+from reconciler.planning.world import World, followed
 
 #: overlays of ours that no record accounts for, by disk
 Loose = frozenset[tuple[DiskTarget, ImagePath]]
@@ -320,7 +320,7 @@ def _actions(world: World, now: _Round) -> Iterator[Action]:
     """Commit, put the remaining records right, forget, remove."""
     yield from now.commits
     moved = {path: commit.base for commit in now.commits for path in commit.merged}
-    yield from rewrites(world, moved, frozenset(now.going))
+    yield from rewrites(world, {**world.merged_by_us, **moved}, frozenset(now.going))
     for record in reversed(world.domain.records):
         if record.name in now.going:
             yield ForgetSnapshot(snapshot=record.name, has_record=True)
@@ -342,7 +342,7 @@ def _actions(world: World, now: _Round) -> Iterator[Action]:
 def rewrites(
     world: World, moved: dict[ImagePath, ImagePath], going: frozenset[SnapshotName]
 ) -> Iterator[RedefineSnapshot]:
-    """Managed records that stay and name merged images are pointed at where the content is."""
+    """Managed records that stay and name *moved* images are pointed at where the content is."""
     for record in world.domain.records:
         if record.name in going or not world.is_managed(record):
             continue
@@ -355,8 +355,7 @@ def _changes(
     world: World, record: SnapshotRecord, moved: dict[ImagePath, ImagePath]
 ) -> Iterator[SourceChange]:
     def now_at(path: ImagePath | None) -> ImagePath | None:
-        new = world.now_at(path) if path else None
-        new = moved.get(new, new) if new else None
+        new = followed(path, moved) if path else None
         return new if new != path else None
 
     for disk in record.disks:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reconciler.model.chain import Presence
 from reconciler.model.desired import Desired, DesiredDomain, DesiredSnapshot
-from reconciler.model.domain import DiskKind
+from reconciler.model.domain import Disk, DiskKind
 from reconciler.model.drift import (
     CaptureDiffers,
     ChainBroken,
@@ -149,8 +149,9 @@ def _definitions(world: World) -> Iterator[Difference]:
     for disk in domain.disks:
         if disk.kind is not DiskKind.FILE or not disk.is_writable or disk.source is None:
             continue
-        if disk.chain is None:
-            image, cause = _break(world, disk.source)
+        broken = _break(world, disk)
+        if broken is not None:
+            image, cause = broken
             yield ChainBroken(disk=disk.target, image=image, cause=cause)
         elif not domain.is_active and disk.stated and disk.stated != disk.chain:
             yield ChainBroken(
@@ -160,16 +161,19 @@ def _definitions(world: World) -> Iterator[Difference]:
             )
 
 
-def _break(world: World, top: ImagePath) -> tuple[ImagePath, str]:
-    for path in world.walk(top):
+def _break(world: World, disk: Disk) -> tuple[ImagePath, str] | None:
+    """Where the chain of *disk* ends too soon; a running guest may hold files that were removed."""
+    assert disk.source is not None
+    chain = disk.chain.images if disk.chain else world.walk(disk.source)
+    for path in chain:
         image = world.image(path)
         if image.presence is Presence.MISSING:
             return path, "missing"
-        if image.presence is Presence.UNKNOWN:
+        if disk.chain is None and image.presence is Presence.UNKNOWN:
             return path, "unreadable"
-        if image.backing is not None and image.backing_format is None:
+        if disk.chain is None and image.backing is not None and image.backing_format is None:
             return path, "no backing format"
-    return top, "unreadable"
+    return None if disk.chain else (disk.source, "unreadable")
 
 
 # --- snapshots

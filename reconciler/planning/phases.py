@@ -9,7 +9,6 @@ from reconciler.model.action import (
     RedefineSnapshot,
     RemovalCause,
     RemoveImage,
-    SourceChange,
     ThawGuest,
 )
 from reconciler.model.desired import DesiredDomain, Prune
@@ -106,7 +105,9 @@ def finish(builder: Builder, wish: Declared) -> None:
                 builder.add(ForgetSnapshot(snapshot=name, has_record=False), Reason.LEDGER_STALE)
             case _:
                 pass
-    for action in consolidation.rewrites(builder.world, {}, _dangling_names(builder)):
+    untouched = _dangling_names(builder) | builder.world.deleting
+    by_us = builder.world.merged_by_us
+    for action in consolidation.rewrites(builder.world, by_us, untouched):
         builder.add(action, Reason.RECORD_OUTDATED)
 
 
@@ -183,7 +184,21 @@ def repair(builder: Builder, wish: Declared, prune: Prune, selection: Selection)
     if prune is Prune.AUTO:
         _forget_dangling(builder, wish, with_approval=False)
         merge_unclaimed(builder, wish, with_approval=False)
+    _rewrite_merged_by_hand(builder, wish)
     point_at_current(builder)
+
+
+def _rewrite_merged_by_hand(
+    builder: Builder, wish: Declared, *, needs_approval: bool = False
+) -> None:
+    """Only once the records that lost their layer are forgotten: rewriting ends the evidence."""
+    world = builder.world
+    dangling = tuple(storage.dangling(world, wish.names))
+    if any(record.cause is DanglingCause.MERGED for record in dangling):
+        return
+    untouched = frozenset(record.snapshot for record in dangling) | world.deleting
+    for action in tuple(consolidation.rewrites(world, world.moved, untouched)):
+        builder.add(action, Reason.RECORD_OUTDATED, needs_approval=needs_approval)
 
 
 def repair_with_approval(builder: Builder, wish: Declared, prune: Prune) -> None:
@@ -192,6 +207,7 @@ def repair_with_approval(builder: Builder, wish: Declared, prune: Prune) -> None
         return
     _forget_dangling(builder, wish, with_approval=True)
     merge_unclaimed(builder, wish, with_approval=True)
+    _rewrite_merged_by_hand(builder, wish, needs_approval=True)
     for orphan in tuple(storage.orphaned(builder.world)):
         if orphan.is_superseded and not orphan.is_emptied:
             _remove(
@@ -244,25 +260,11 @@ def _merge_loose(
 def point_at_current(builder: Builder) -> None:
     """libvirt's current pointer, and its record's overlays, as native calls would need them."""
     for misplaced in tuple(storage.misplaced_current(builder.world)):
-        action = RedefineSnapshot(snapshot=misplaced.snapshot, make_current=True)
-        builder.add(action, Reason.CURRENT_MISPLACED)
-    world = builder.world
-    current = world.domain.current
-    if current is None or not world.is_managed(current) or current.name in world.deleting:
-        return
-    expected = storage.expected_current(world)
-    if expected is None or expected.name != current.name:
-        return
-    changes = tuple(
-        SourceChange(target=disk.target, overlay=now.source)
-        for disk in current.external_disks
-        if (now := world.disk(disk.target)) is not None
-        and now.source is not None
-        and now.source not in (disk.overlay, disk.revert_overlay)
-    )
-    if changes:
-        action = RedefineSnapshot(snapshot=current.name, sources=changes)
-        builder.add(action, Reason.CURRENT_MISPLACED)
+        pointer = RedefineSnapshot(snapshot=misplaced.snapshot, make_current=True)
+        builder.add(pointer, Reason.CURRENT_MISPLACED)
+    for name, changes in tuple(storage.left_overlays(builder.world)):
+        overlays = RedefineSnapshot(snapshot=name, sources=changes)
+        builder.add(overlays, Reason.CURRENT_MISPLACED)
 
 
 # --- create and remove

@@ -191,11 +191,14 @@ def _create_and_remove(
         _remove(builder, wish, prune, request, with_approval=False)
 
     def agreed() -> None:
-        before = len(builder.steps)
-        phases.repair_with_approval(builder, wish, prune)
-        _remove(builder, wish, prune, request, with_approval=True)
-        if prune is Prune.AUTO and len(builder.steps) > before:
-            _retry(builder, wish, request)
+        while True:
+            before = len(builder.steps)
+            phases.repair_with_approval(builder, wish, prune)
+            _remove(builder, wish, prune, request, with_approval=True)
+            if len(builder.steps) == before:
+                return
+            if prune is Prune.AUTO:
+                _retry(builder, wish, request)
 
     start = builder.mark()
     for order in (create, remove, agreed), (remove, create, agreed), (remove, agreed, create):

@@ -12,7 +12,8 @@ def difference(before: World, action: Action, after: World) -> str | None:
     found = fingerprint.shape(after)
     if isinstance(action, RemoveImage) and action.path in after.images:
         # a record may still say its name, as one that is missing
-        if after.image(action.path).presence is not Presence.MISSING:
+        missing = after.image(action.path).presence is Presence.MISSING
+        if not missing:
             return f"image: expected {action.path} to be gone, found it"
     for what, wanted in expected.items():
         if wanted != found[what]:

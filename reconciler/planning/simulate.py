@@ -50,9 +50,9 @@ def _changed(world: World, action: Action, created: int) -> World:
         case AbortJob():
             return _without_job(world, action.disk)
         case ForgetSnapshot():
-            return _with_domain(world, records=_forgotten(world, action))
+            return _with_records(world, _forgotten(world, action))
         case RedefineSnapshot():
-            return _with_domain(world, records=_redefined(world, action))
+            return _with_records(world, _redefined(world, action))
         case RemoveImage():
             images = {path: image for path, image in world.images.items() if path != action.path}
             return replace(world, images=images)
@@ -64,6 +64,13 @@ def _changed(world: World, action: Action, created: int) -> World:
 
 def _with_domain(world: World, **changes: object) -> World:
     return replace(world, domain=replace(world.domain, **changes))  # type: ignore[arg-type]
+
+
+def _with_records(world: World, records: tuple[SnapshotRecord, ...]) -> World:
+    """A merge by hand is known by a record that still names its top: no such record, no merge."""
+    named = {disk.source for record in records for disk in record.external_disks}
+    merged = tuple(pair for pair in world.domain.merged_by_hand if pair[0] in named)
+    return _with_domain(world, records=records, merged_by_hand=merged)
 
 
 def _next_moment(world: World) -> int:

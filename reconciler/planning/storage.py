@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from reconciler.model.action import SourceChange
 from reconciler.model.chain import Presence
 from reconciler.model.drift import (
     ChainTooDeep,
@@ -99,6 +100,35 @@ def misplaced_current(world: World) -> Iterator[CurrentMisplaced]:
         return  # internal snapshots and memory move the pointer without moving the active layer
     if current is None or current.name != expected.name:
         yield CurrentMisplaced(snapshot=expected.name, observed=current.name if current else None)
+
+
+def left_overlays(
+    world: World,
+) -> Iterator[tuple[SnapshotName, tuple[SourceChange, ...]]]:
+    """Managed records whose overlay a revert by hand has left: what stands on their layer now.
+
+    The current record must name the active images (facts §6 step 5); another one only when
+    nobody reads the overlay it names.
+    """
+    expected = expected_current(world)
+    reached = read(world)
+    for record in world.domain.records:
+        if not world.is_managed(record) or record.name in world.deleting:
+            continue
+        is_current = record.is_current and expected is not None and expected.name == record.name
+        changes = []
+        for disk in record.external_disks:
+            now = world.disk(disk.target)
+            if now is None or now.chain is None or disk.source is None:
+                continue
+            if disk.source not in now.chain:
+                continue
+            above = now.chain.above(disk.source)
+            left = is_current or disk.overlay not in reached
+            if above and left and above not in (disk.overlay, disk.revert_overlay):
+                changes.append(SourceChange(target=disk.target, overlay=above))
+        if changes:
+            yield record.name, tuple(changes)
 
 
 def accounted(world: World, target: DiskTarget) -> frozenset[ImagePath]:

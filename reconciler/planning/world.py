@@ -138,26 +138,26 @@ class World:
         """The chain says that *commit* has happened (facts §7.3: no job is no proof)."""
         if commit.top in self.in_own_chain:
             return False  # also when it was merged once: the guest has written to it since
-        return commit.state is CommitState.MERGED or any(
-            commit.base in chain for chain in self.own_chains
+        return (
+            commit.state is CommitState.MERGED
+            or (commit.top, commit.base) in self.domain.merged_by_hand
+            or any(commit.base in chain for chain in self.own_chains)
         )
+
+    @cached_property
+    def merged_by_us(self) -> dict[ImagePath, ImagePath]:
+        """Where commits of ours have put the content of images."""
+        done = (commit for commit in self.ledger.commits if self.is_done(commit))
+        return {path: commit.base for commit in done for path in commit.merged}
 
     @cached_property
     def moved(self) -> dict[ImagePath, ImagePath]:
         """Where the content of merged images is now: by commits of ours, or by hand."""
-        moved = dict(self.domain.merged_by_hand)
-        for commit in self.ledger.commits:
-            if self.is_done(commit):
-                moved.update(dict.fromkeys(commit.merged, commit.base))
-        return moved
+        return {**dict(self.domain.merged_by_hand), **self.merged_by_us}
 
     def now_at(self, path: ImagePath) -> ImagePath:
         """The image that holds what *path* held."""
-        seen = {path}
-        while path in self.moved and self.moved[path] not in seen:
-            path = self.moved[path]
-            seen.add(path)
-        return path
+        return followed(path, self.moved)
 
     @cached_property
     def emptied(self) -> frozenset[ImagePath]:
@@ -189,6 +189,15 @@ class World:
             found |= {naming.domain for naming in self.foreign.get(image, ())}
             todo += self.children.get(image, ())
         return tuple(sorted(found))
+
+
+def followed(path: ImagePath, moved: Mapping[ImagePath, ImagePath]) -> ImagePath:
+    """Where *path* has been moved to in the end."""
+    seen = {path}
+    while path in moved and moved[path] not in seen:
+        path = moved[path]
+        seen.add(path)
+    return path
 
 
 def walk(images: Mapping[ImagePath, Image], top: ImagePath) -> tuple[ImagePath, ...]:
