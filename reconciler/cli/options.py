@@ -266,6 +266,7 @@ def _output(value: Any) -> Output:
     except ValueError:
         raise UsageError(
             f"cannot print as {value!r}: it must be one of {', '.join(Output)}",
+            hint="virtsnap plan -o json",
         ) from None
 
 

@@ -18,7 +18,7 @@ from reconciler.hypervisor.xml import Element, parse
 from reconciler.model.domain import DiskKind
 from reconciler.model.names import DiskTarget, DomainName, DomainUuid
 
-_THREADS = 4
+_THREADS = 8
 #: The definition of a running domain has an id; libvirt writes it into the first tag.
 _LIVE = re.compile(r"\s*<domain\b[^>]*\sid=")
 _OPERATIONS = {

@@ -94,7 +94,7 @@ def intent(domains: tuple[Element, ...], uuid: DomainUuid, name: SnapshotName) -
         return Intent(serial=0)
     chosen = max(ours, key=_serial)
     try:
-        serial = int(chosen.get("serial", ""))
+        serial, _ = int(chosen.get("serial", "")), int(chosen.get("format", ""))
         document = json.loads(chosen.text or "")
         _only(document, _KEYS)
         entries = [e for e in document.get("entries", ()) if e["name"] == name]

@@ -9,6 +9,7 @@ from reconciler.model.ledger import Consistency, EntryState
 from reconciler.model.names import DiskTarget, ImagePath
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning import overlay_names, safety
+from reconciler.planning.index import Role
 from reconciler.planning.world import World
 
 #: libvirt refuses to create beyond it (facts §3.6)
@@ -149,10 +150,31 @@ def _chosen(
         cause = _why_not_captured(world, disk)
         if cause is not None:
             return _refuse(snapshot, RefusalCode.DISK_NOT_SUPPORTED, disk=disk.target, cause=cause)
+        writers = _other_writers(world, disk)
+        if writers:
+            return _refuse(
+                snapshot,
+                RefusalCode.UNMANAGED_READER,
+                disk=disk.target,
+                image=disk.source,
+                kind="domain",
+                readers=", ".join(writers),
+            )
         disks.append(disk)
     if not disks:
         return _refuse(snapshot, RefusalCode.DISK_NOT_SUPPORTED, disk="", cause="no disk is left")
     return tuple(disks), tuple(skipped)
+
+
+def _other_writers(world: World, disk: Disk) -> tuple[str, ...]:
+    """Other domains that write, or will, to an image the snapshot would freeze."""
+    writers = {
+        naming.domain
+        for path in disk.chain or ()
+        for naming in world.foreign.get(path, ())
+        if naming.role is Role.ACTIVE and naming.is_writable
+    }
+    return tuple(sorted(writers))
 
 
 def _why_not_captured(world: World, disk: Disk) -> str | None:

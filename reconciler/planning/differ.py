@@ -71,7 +71,7 @@ def compare(wish: Declared, world: World) -> Drift:
     found += storage.outdated(world)
     found += storage.misplaced_current(world)
     found += storage.unrecorded(world, wish.names)
-    found += storage.orphaned(world)
+    found += storage.orphaned(world, by_dangling=False)
     found += storage.too_deep(world, wish.domain.max_depth if wish.domain else None)
     return Drift(tuple(found))
 

@@ -173,9 +173,22 @@ def _is_creating(world: World, name: str | None) -> bool:
     return any(e.name == name and e.state == "creating" for e in world.ledger.entries)
 
 
-def needed(world: World) -> frozenset[ImagePath]:
-    """Everything that definitions and records of any domain reach, by name or by backing chain."""
-    named = {naming.path for naming in world.namings} | set(world.foreign)
+def needed(world: World, *, by_dangling: bool = True) -> frozenset[ImagePath]:
+    """Everything that definitions and records of any domain reach, by name or by backing chain.
+
+    Without *by_dangling* what records of ours merely mention is left out, once the frozen layer
+    of such a record was overwritten.
+    """
+    over = {
+        record.snapshot
+        for record in dangling(world, frozenset())
+        if record.is_managed and record.cause is not DanglingCause.MISSING and not by_dangling
+    }
+    named = set(world.foreign) | {
+        naming.path
+        for naming in world.namings
+        if naming.role is not Role.MENTIONED or naming.snapshot not in over
+    }
     return frozenset(image for path in named for image in world.walk(path))
 
 
@@ -185,9 +198,9 @@ def read(world: World) -> frozenset[ImagePath]:
     return frozenset(image for path in own | set(world.foreign) for image in world.walk(path))
 
 
-def orphaned(world: World) -> Iterator[ImageOrphaned]:
-    """Images of ours that are there and that nobody reads or names."""
-    reached = needed(world)
+def orphaned(world: World, *, by_dangling: bool = True) -> Iterator[ImageOrphaned]:
+    """Images of ours that are there and that nobody reads or names; see ``needed``."""
+    reached = needed(world, by_dangling=by_dangling)
     for path, (disk, snapshot) in sorted(_ours(world).items()):
         image = world.images.get(path)
         if image is None or image.presence is not Presence.PRESENT:

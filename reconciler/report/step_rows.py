@@ -47,7 +47,7 @@ def _is_same_removal(step: Step, other: Step) -> bool:
         and isinstance(others, CommitOverlays)
         and bool(mine.snapshots)
         and mine.snapshots == others.snapshots
-        and mine.method is others.method
+        and step_text.how(step) == step_text.how(other)
         and step.reason is other.reason
     )
 

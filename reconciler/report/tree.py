@@ -30,7 +30,8 @@ def tree_lines(
     tree: DomainTreeDocument, *, zone: tzinfo | None = None, is_verbose: bool = False
 ) -> Iterator[Line]:
     """One domain.  With *is_verbose* images by their whole path, and descriptions."""
-    detail = f" ({tree.power_detail})" if tree.power_detail else ""
+    says_more = tree.power_detail not in ("", str(tree.power))
+    detail = f" ({tree.power_detail})" if says_more else ""
     yield Line(f"{tree.domain} on {tree.host}: {tree.power}{detail}", Tone.STRONG)
     if tree.snapshots:
         yield from _snapshots(tree.snapshots, zone=zone, is_verbose=is_verbose)

@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--domains", type=int, default=200, help="shut off (default: 200)")
     parser.add_argument("--running", type=int, default=20, help="running, idle (default: 20)")
     parser.add_argument("--runs", type=int, default=7, help="runs of each reading (default: 7)")
+    parser.add_argument("--snapshots", type=int, default=8, help="to remove (default: 8)")
     arguments = parser.parse_args()
     if arguments.domains < 1 or arguments.running < 0 or arguments.runs < 1:
         parser.error("at least one shut-off domain and one run")
@@ -29,7 +30,7 @@ def main() -> int:
         signal.signal(number, _interrupt)
     try:
         with Lab.started() as lab:
-            _removing(_site(lab, "removing"))
+            _removing(_site(lab, "removing"), arguments.snapshots)
             lab.cleanup()
             _observing(_site(lab, "observing"), arguments)
     except KeyboardInterrupt:
@@ -87,11 +88,10 @@ def _show_reading(reading: Reading, domains: int) -> None:
     )
 
 
-def _removing(site: Site) -> None:
-    count = len(removing.SNAPSHOTS)
+def _removing(site: Site, count: int) -> None:
     print(f"Removing {count} neighbouring snapshots of a running guest, {removing.MIB} MiB in each")
     _say("overlay, the same region of the disk in all\n")
-    ours, theirs = removing.measure(site)
+    ours, theirs = removing.measure(site, count=count)
     _show_removal("virtsnap apply, one pass", ours)
     _show_removal(f"{count} virsh snapshot-delete, oldest first", theirs)
     share = ours.bytes_written / theirs.bytes_written

@@ -1,26 +1,23 @@
 """Three ways to learn the same of a host: virtsnap, bare libvirt-python, and virsh."""
 
+import json
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import libvirt
 
-from reconciler.engine.reconcile import make_plan, observe_all
-from reconciler.hypervisor.host import LibvirtHost
-from reconciler.manifest.load import load
-from reconciler.model.desired import Desired
-from reconciler.model.names import HostName
-from reconciler.model.plan import Plan
-from reconciler.model.request import PlanRequest
-from reconciler.source.folder import FolderSource
+from tests.bench.readers import Figures
 from tests.bench.removing import BenchError
 from tests.system.site import Site
 
-LOCAL = HostName("local")
+_ROOT = Path(__file__).parent.parent.parent
 _SAMPLE = 10
 
 
@@ -43,84 +40,66 @@ class Reading:
 
 
 def measure(site: Site, *, domains: int, runs: int) -> Reading:
-    """All three, turn by turn, so that whatever else the machine does hits all of them."""
+    """All three; ours and bare turn by turn, so that other work on the machine hits both."""
     uri = site.lab.daemon.uri
-    began = time.perf_counter()
-    desired = _desired(site)
-    manifests = time.perf_counter() - began
-    connection = libvirt.openReadOnly(uri)
-    try:
-        _check(planned(uri, desired)[2], domains)
-        bare, ours = [], []
-        for _ in range(runs):
-            bare.append(read_bare(connection))
-            cpu = time.process_time()
-            observe, plan, _ = planned(uri, desired)
-            ours.append((observe, plan, time.process_time() - cpu))
-        virsh, calls, xml, xml_calls, sampled = _by_virsh(connection, uri)
-    finally:
-        connection.close()
-    observe, plan, cpu = (statistics.median(each) for each in zip(*ours, strict=True))
+    with _Reader(site, "ours") as ours, _Reader(site, "bare") as bare:
+        first = ours.run()  # the first of each is start-up: imports, and QEMU's first answers
+        bare.run()
+        if first["in sync"] != domains:
+            raise BenchError(f"only {first['in sync']:.0f} of {domains} domains are in sync")
+        turns = [(bare.run(), ours.run()) for _ in range(runs)]
+    virsh, calls, xml, xml_calls, sampled = _by_virsh(site.lab.connection, uri)
     return Reading(
-        observe=observe,
-        plan=plan,
-        cpu=cpu,
-        bare=statistics.median(seconds for seconds, _ in bare),
-        documents=bare[0][1],
+        observe=statistics.median(our["observe"] for _, our in turns),
+        plan=statistics.median(our["plan"] for _, our in turns),
+        cpu=statistics.median(our["cpu"] for _, our in turns),
+        bare=statistics.median(bare["seconds"] for bare, _ in turns),
+        documents=int(turns[0][0]["documents"]),
         virsh=virsh,
         calls=calls,
         virsh_xml=xml,
         xml_calls=xml_calls,
         sampled=sampled,
-        manifests=manifests,
+        manifests=first["manifests"],
     )
 
 
-def planned(uri: str, desired: Desired) -> tuple[float, float, Plan]:
-    """Seconds to observe, seconds to plan, and the plan: of a host never seen before."""
-    host = LibvirtHost(LOCAL, uri, is_readonly=True)
-    try:
-        began = time.perf_counter()
-        observed = observe_all({LOCAL: host})
-        seen = time.perf_counter()
-        plan = make_plan(desired, observed, PlanRequest(), now=datetime.now(UTC))
-        return seen - began, time.perf_counter() - seen, plan
-    finally:
-        host.close()
+class _Reader:
+    """A process that reads the host each time it is told to."""
 
+    def __init__(self, site: Site, which: str) -> None:
+        module = ("-m", "tests.bench.readers")
+        self._process = subprocess.Popen(
+            [sys.executable, *module, which, site.lab.daemon.uri, str(site.manifests)],
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
-def read_bare(connection: libvirt.virConnect) -> tuple[float, int]:
-    """Seconds, and documents: all XML of domains and records, one thread, nothing parsed."""
-    began, documents = time.perf_counter(), 0
-    for domain in connection.listAllDomains(0):
-        domain.XMLDesc(0)
-        documents += 1
-        if domain.isActive():
-            domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
-            documents += 1
-        for snapshot in domain.listAllSnapshots(0):
-            snapshot.getXMLDesc(0)
-            documents += 1
-    return time.perf_counter() - began, documents
+    def run(self) -> Figures:
+        """One run."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise BenchError(f"a reader ended with {self._process.wait()}")
+        figures: Figures = json.loads(line)
+        return figures
 
+    def __enter__(self) -> Self:
+        return self
 
-def _desired(site: Site) -> Desired:
-    source = FolderSource(site.manifests)
-    return load(
-        source.fetch().files,
-        source=source.id,
-        revision=None,
-        is_complete=True,
-        default_host_uri=site.lab.daemon.uri,
-    )
-
-
-def _check(plan: Plan, domains: int) -> None:
-    if len(plan.domains) != domains:
-        raise BenchError(f"{domains} domains were made, {len(plan.domains)} are planned")
-    for domain in plan.domains:
-        if domain.drift or domain.steps or domain.refusals:
-            raise BenchError(f"{domain.domain} is not in sync: {domain.drift or domain.refusals}")
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.terminate()
+        self._process.communicate()
 
 
 # --- virsh

@@ -15,7 +15,6 @@ from pathlib import Path
 from tests.lab.guest import Guest
 from tests.system.site import Site
 
-SNAPSHOTS = tuple(f"s{number}" for number in range(1, 9))
 MIB = 16
 _FILE = "/data/region"
 
@@ -32,14 +31,15 @@ class Removal:
     seconds: float
 
 
-def measure(site: Site, *, snapshots: tuple[str, ...] = SNAPSHOTS) -> tuple[Removal, Removal]:
+def measure(site: Site, *, count: int) -> tuple[Removal, Removal]:
     """(by virtsnap, by virsh), the data of both guests checked afterwards."""
+    snapshots = tuple(f"s{number}" for number in range(1, count + 1))
     ours = site.lab.guest("by-virtsnap", write=False)
     theirs = site.lab.guest("by-virsh", write=False)
-    for count, name in enumerate(snapshots, start=1):
+    for taken, name in enumerate(snapshots, start=1):
         for guest in (ours, theirs):
             _write_region(guest, name)
-            site.declare(guest, *snapshots[:count], prune="auto")
+            site.declare(guest, *snapshots[:taken], prune="auto")
         site.apply()
     for guest in (ours, theirs):
         _write_region(guest, "last")
