@@ -2,10 +2,10 @@
 
 import enum
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from reconciler.model.chain import Image
+from reconciler.model.chain import Image, Presence
 from reconciler.model.domain import Disk, ObservedDomain, ObservedHost
 from reconciler.model.names import DomainName, DomainUuid, ImagePath, SnapshotName
 
@@ -44,6 +44,8 @@ class HostIndex:
     images: Mapping[ImagePath, Image]
     children: Mapping[ImagePath, tuple[ImagePath, ...]]
     namings: Mapping[ImagePath, tuple[Naming, ...]]
+    #: images nobody could look into: each may stand on any other
+    hidden: tuple[ImagePath, ...]
 
 
 def index_of(host: ObservedHost) -> HostIndex:
@@ -58,7 +60,24 @@ def index_of(host: ObservedHost) -> HostIndex:
         images=images,
         children=children_of(images, host.domains),
         namings={path: tuple(namings) for path, namings in named.items()},
+        hidden=tuple(sorted(_hidden(host))),
     )
+
+
+def _hidden(host: ObservedHost) -> Iterator[ImagePath]:
+    """Unread headers, but for raw images and those whose place a running QEMU tells."""
+    told = {
+        path
+        for domain in host.domains
+        for disks in domain.definitions
+        for disk in disks
+        if disk.chain is not None
+        for path in disk.chain
+    }
+    for image in host.images:
+        unread = not image.is_examined and image.presence is not Presence.MISSING
+        if unread and image.format != "raw" and image.path not in told:
+            yield image.path
 
 
 def children_of(

@@ -44,7 +44,15 @@ def _unreadable(
             return refusal(
                 RefusalCode.NEEDS_LOCAL_ACCESS, image=path, disk=action.disk, folder=folder_of(path)
             )
-    return None
+    return _hidden(world, disk=action.disk)
+
+
+def _hidden(world: World, *, disk: str | None) -> Refusal | None:
+    """An image that nobody could look into may stand on any other."""
+    if not world.hidden:
+        return None
+    path = world.hidden[0]
+    return refusal(RefusalCode.NEEDS_LOCAL_ACCESS, image=path, disk=disk, folder=folder_of(path))
 
 
 def _unfit(
@@ -181,6 +189,8 @@ def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:
         return refusal(RefusalCode.UNMANAGED_READER, image=path, kind="file", readers=path)
     if not image.is_examined or not world.is_listed(path):
         return refusal(RefusalCode.NEEDS_LOCAL_ACCESS, image=path, folder=folder_of(path))
+    if world.hidden:
+        return _hidden(world, disk=None)
     domains = world.readers_elsewhere(path)
     if domains:
         return _still_read(path, "domain", ", ".join(domains))

@@ -30,6 +30,8 @@ class World:
     images: Mapping[ImagePath, Image]
     foreign: Mapping[ImagePath, tuple[Naming, ...]]
     declared_folders: tuple[str, ...] = ()
+    #: images of the host that nobody could look into: each may stand on any other
+    hidden: tuple[ImagePath, ...] = ()
 
     @cached_property
     def children(self) -> dict[ImagePath, tuple[ImagePath, ...]]:
@@ -238,4 +240,5 @@ def world_of(
         images={path: index.images[path] for path in sorted(near) if path in index.images},
         foreign=foreign,
         declared_folders=declared_folders,
+        hidden=index.hidden,
     )

@@ -27,7 +27,7 @@ def pivoted_by_hand() -> FakeHost:
 def test_the_seed_case_is_put_right_where_pruning_allows_it() -> None:
     plan = plan_of(pivoted_by_hand(), wanted("web01", "s1", prune=AUTO))
 
-    assert kinds(plan) == ["RecordDangling s1"]
+    assert kinds(plan) == ["RecordDangling s1", "ImageOrphaned s1"]
     assert steps(plan) == ["forget s1 as lost", "remove vda-s1 orphaned"]
     assert codes(plan) == ["SnapshotLost s1"]
 
