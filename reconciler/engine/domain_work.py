@@ -132,6 +132,8 @@ class DomainWork:
 
     def _unsafe(self, step: Step, world: World) -> Refusal | None:
         match step.action:
+            case FinishJob(disk=disk) if all(job.disk != disk for job in world.domain.jobs):
+                return None  # it has ended: nothing more is merged
             case CommitOverlays() | FinishJob():
                 going = frozenset(step.action.snapshots)
                 return safety.why_not_commit(world, step.action, going)

@@ -44,9 +44,9 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
                 work.port.follow_job(
                     work.uuid, action, progress=_progress(work, step), stop_asked=work.stop_asked
                 )
+            _confirm(work, action, world)
             if _is_still_below(work, action):
                 _pivot(work, action)
-            _confirm(work, action, world)
         case AbortJob():
             work.port.abort_job(work.uuid, action.disk)
         case ForgetSnapshot():
@@ -99,25 +99,26 @@ def _commit(work: DomainWork, step: Step, action: CommitOverlays, world: World) 
     if action.method is CommitMethod.OFFLINE:
         _drop_stated_chain(work, action, world)
         work.port.commit_offline(work.uuid, action)
+        _confirm(work, action, world)
         if action.redefines:
             work.port.switch_disk(
                 work.uuid, action.disk, to=action.base, image_format=action.base_format
             )
-    else:
-        with work.block_jobs:
-            work.port.commit_live(
-                work.uuid,
-                action,
-                bandwidth=work.host.limits.bandwidth,
-                progress=_progress(work, step),
-                stop_asked=work.stop_asked,
-            )
-        _pivot(work, action)
-        if action.rebased:
-            work.port.rebase_images(
-                work.uuid, action.rebased, base=action.base, base_format=action.base_format
-            )
+        return
+    with work.block_jobs:
+        work.port.commit_live(
+            work.uuid,
+            action,
+            bandwidth=work.host.limits.bandwidth,
+            progress=_progress(work, step),
+            stop_asked=work.stop_asked,
+        )
+    if action.rebased:
+        work.port.rebase_images(
+            work.uuid, action.rebased, base=action.base, base_format=action.base_format
+        )
     _confirm(work, action, world)
+    _pivot(work, action)
 
 
 def _drop_stated_chain(work: DomainWork, action: CommitOverlays, world: World) -> None:

@@ -3,7 +3,7 @@
 import queue
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -50,14 +50,15 @@ class Lists:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """One domain as libvirt describes it at one moment (or nearly)."""
+    """One domain as libvirt describes it at one moment (or nearly); XML as text."""
 
     name: DomainName
     uuid: DomainUuid
     state: tuple[int, int]
-    live: Element | None
-    persistent: Element | None
-    snapshots: tuple[Element, ...]
+    live: str | None
+    persistent: str | None
+    #: in no order
+    snapshots: tuple[str, ...]
     current: str | None
     checkpoints: tuple[str, ...]
     #: target → libvirt's block job info
@@ -66,55 +67,46 @@ class Fetched:
     has_managed_save: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """``Fetched`` before anything was parsed, but for what the next question needed."""
-
-    name: DomainName
-    uuid: DomainUuid
-    state: tuple[int, int]
-    live: str | None
-    persistent: str | None
-    snapshots: tuple[str, ...]
-    current: str | None
-    checkpoints: tuple[str, ...]
-    jobs: dict[DiskTarget, dict[str, int]]
-    domain_job: str | None
-    has_managed_save: bool
-
-
-def fetched(connection: Connection) -> tuple[Fetched, ...]:
-    """Every domain by name; one that vanishes meanwhile is left out."""
+def fetched(connection: Connection) -> Iterator[Fetched]:
+    """Every domain in the order of its name, each as soon as it is there: the threads go on asking
+    while the caller reads.  One that vanishes meanwhile is left out."""
     raw = connection.raw
     with explaining("list the domains"):
-        domains = raw.listAllDomains(0)
+        domains = sorted(raw.listAllDomains(0), key=lambda d: (d.name(), d.UUIDString()))
     lists = _lists(raw)
-    asked: queue.SimpleQueue[_Asked | BaseException | None] = queue.SimpleQueue()
-    waiting = iter(domains)
+    answers: queue.SimpleQueue[tuple[int, Fetched | BaseException | None]] = queue.SimpleQueue()
+    waiting = iter(enumerate(domains))
 
     def ask() -> None:
-        for domain in waiting:  # shared: each takes the next
+        for number, domain in waiting:  # shared: each takes the next
             try:
-                asked.put(_ask_if_there(domain, lists))
+                answers.put((number, _fetch_if_there(domain, lists)))
             except BaseException as error:
-                asked.put(error)
+                answers.put((number, error))
 
-    found = []
     with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="observe") as pool:
         for _ in range(min(_THREADS, len(domains))):
             pool.submit(ask)
-        # Parsing goes on here while the threads wait for libvirt.
         try:
-            for _ in domains:
-                answer = asked.get()
-                if isinstance(answer, BaseException):
-                    raise answer
-                if answer is not None:
-                    found.append(_fetched(answer))
+            yield from _in_order(answers, len(domains))
         finally:
             for _ in waiting:  # after an error nobody needs the others
                 pass
-    return tuple(sorted(found, key=lambda f: (f.name, f.uuid)))
+
+
+def _in_order(
+    answers: "queue.SimpleQueue[tuple[int, Fetched | BaseException | None]]", count: int
+) -> Iterator[Fetched]:
+    early: dict[int, Fetched | BaseException | None] = {}
+    for number in range(count):
+        while number not in early:
+            arrived, answer = answers.get()
+            early[arrived] = answer
+        found = early.pop(number)
+        if isinstance(found, BaseException):
+            raise found
+        if found is not None:
+            yield found
 
 
 def _lists(raw: Any) -> Lists:
@@ -137,16 +129,16 @@ def _uuids(raw: Any, flag: int) -> frozenset[DomainUuid]:
         return frozenset(DomainUuid(domain.UUIDString()) for domain in raw.listAllDomains(flag))
 
 
-def _ask_if_there(domain: Any, lists: Lists) -> _Asked | None:
+def _fetch_if_there(domain: Any, lists: Lists) -> Fetched | None:
     try:
-        return _ask(domain, lists)
+        return _fetch(domain, lists)
     except libvirt.libvirtError as error:
         if is_gone(error):
             return None
         raise explained(error, f"read domain {domain.name()}") from error
 
 
-def _ask(domain: Any, lists: Lists) -> _Asked:
+def _fetch(domain: Any, lists: Lists) -> Fetched:
     """All round trips of one domain."""
     uuid = DomainUuid(domain.UUIDString())
     first = domain.XMLDesc(0)
@@ -161,7 +153,7 @@ def _ask(domain: Any, lists: Lists) -> _Asked:
         again = domain.XMLDesc(0)
         live = again if _LIVE.match(again) else live
     snapshots = _snapshots(domain) if uuid in lists.with_snapshots else ()
-    return _Asked(
+    return Fetched(
         name=DomainName(domain.name()),
         uuid=uuid,
         state=_state(domain, uuid, lists, is_live=is_live),
@@ -173,22 +165,6 @@ def _ask(domain: Any, lists: Lists) -> _Asked:
         jobs=jobs,
         domain_job=_BUSY if is_held else _domain_job(domain) if is_live else None,
         has_managed_save=uuid in lists.with_managed_save,
-    )
-
-
-def _fetched(asked: _Asked) -> Fetched:
-    return Fetched(
-        name=asked.name,
-        uuid=asked.uuid,
-        state=asked.state,
-        live=None if asked.live is None else parse(asked.live),
-        persistent=None if asked.persistent is None else parse(asked.persistent),
-        snapshots=_parents_first([parse(text) for text in asked.snapshots]),
-        current=asked.current,
-        checkpoints=asked.checkpoints,
-        jobs=asked.jobs,
-        domain_job=asked.domain_job,
-        has_managed_save=asked.has_managed_save,
     )
 
 
@@ -219,26 +195,6 @@ def _snapshots(domain: Any) -> tuple[str, ...]:
             if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT:
                 raise
     return tuple(found)
-
-
-def _parents_first(roots: list[Element]) -> tuple[Element, ...]:
-    """In libvirt's topological order: 1. parents before children, 2. by time, 3. by name."""
-    named = {(root.findtext("name") or ""): root for root in roots}
-    children: dict[str, list[str]] = {}
-    for name, root in named.items():
-        parent = root.findtext("parent/name") or ""
-        children.setdefault(parent if parent in named else "", []).append(name)
-
-    def age(name: str) -> tuple[int, str]:
-        return int(named[name].findtext("creationTime") or 0), name
-
-    ordered: list[Element] = []
-    waiting = sorted(children.get("", ()), key=age, reverse=True)
-    while waiting:
-        name = waiting.pop()
-        ordered.append(named[name])
-        waiting += sorted(children.get(name, ()), key=age, reverse=True)
-    return tuple(ordered)
 
 
 def _current(domain: Any) -> str | None:

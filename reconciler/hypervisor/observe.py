@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import libvirt
@@ -17,7 +17,7 @@ from reconciler.hypervisor.images import ImageShelf
 from reconciler.hypervisor.merged_by_hand import HandMergeFinder
 from reconciler.hypervisor.paths import PathBook
 from reconciler.hypervisor.uri import without_secrets
-from reconciler.hypervisor.xml import Element
+from reconciler.hypervisor.xml import parse
 from reconciler.model.chain import Image
 from reconciler.model.domain import (
     AgentState,
@@ -27,6 +27,7 @@ from reconciler.model.domain import (
     ObservedFolder,
     ObservedHost,
 )
+from reconciler.model.ledger import LedgerReading
 from reconciler.model.names import DiskTarget, DomainUuid, HostName, folder_of
 from reconciler.model.snapshot import SnapshotRecord
 
@@ -63,8 +64,9 @@ class Observer:
         """Everything, afresh."""
         connection, is_local = self._connection, self._connection.is_local
         versions, began = connection.versions(), self._now()
-        described = fetch.fetched(connection)
         shelf = ImageShelf(PathBook(is_local=is_local), is_local=is_local)
+        # One by one: a host's worth of XML trees is slow to keep and to give back.
+        described = tuple(_described(fetched, shelf) for fetched in fetch.fetched(connection))
         domains = self._domains(described, shelf)
         images = shelf.all()
         folders = self._folders(images, shelf) if is_local else ()
@@ -83,45 +85,37 @@ class Observer:
         )
 
     def _domains(
-        self, described: tuple[Fetched, ...], shelf: ImageShelf
+        self, described: tuple["_Described", ...], shelf: ImageShelf
     ) -> tuple[ObservedDomain, ...]:
-        definitions = [(_definition(f.live), _definition(f.persistent)) for f in described]
-        readings = [d.disks for pair in definitions for d in pair if d is not None]
+        readings = [d.disks for each in described for d in each.definitions]
         volumes = {d.volume for disks in readings for d in disks if d.volume is not None}
         paths = fetch.volume_paths(self._connection.raw, volumes)
         reader = DiskReader(shelf, volumes=paths, is_local=self._connection.is_local)
         # All formats are declared before the first header is read: raw is never probed.
         for disks in readings:
             reader.declare(disks)
-        return tuple(
-            self._domain(fetched, live, persistent, reader, shelf)
-            for fetched, (live, persistent) in zip(described, definitions, strict=True)
-        )
+        return tuple(self._domain(each, reader, shelf) for each in described)
 
     def _domain(
-        self,
-        fetched: Fetched,
-        live: Definition | None,
-        persistent: Definition | None,
-        reader: DiskReader,
-        shelf: ImageShelf,
+        self, described: "_Described", reader: DiskReader, shelf: ImageShelf
     ) -> ObservedDomain:
+        fetched, live, persistent = described.fetched, described.live, described.persistent
         state, reason = fetched.state
         seen = live or persistent or _NO_DEFINITION
         live_disks = None if live is None else reader.live(live.disks)
-        elements = tuple(e for e in (fetched.live, fetched.persistent) if e is not None)
-        reading = ledger.decided(elements, fetched.uuid)
+        persistent_disks = (
+            None if persistent is None else reader.persistent(persistent.disks, live_disks)
+        )
+        _declare(described.records, shelf)
         return ObservedDomain(
             name=fetched.name,
             uuid=fetched.uuid,
             power=power.power_of(state, is_active=live is not None),
             power_detail=power.detail_of(state, reason),
             live=live_disks,
-            persistent=None
-            if persistent is None
-            else reader.persistent(persistent.disks, live_disks),
+            persistent=persistent_disks,
             agent=seen.agent,
-            records=_records(fetched, shelf),
+            records=described.records,
             jobs=_jobs(fetched, live, shelf),
             domain_job=fetched.domain_job,
             checkpoints=fetched.checkpoints,
@@ -129,8 +123,8 @@ class Observer:
             is_paused_on_error=power.is_paused_on_error(state, reason),
             firmware=seen.firmware,
             has_tpm=seen.has_tpm,
-            ledger=reading.ledger,
-            ledger_problem=reading.problem,
+            ledger=described.ledger.ledger,
+            ledger_problem=described.ledger.problem,
             journal_serial=self._serial_of(fetched.uuid),
         )
 
@@ -149,27 +143,70 @@ class Observer:
         return replace(domain, merged_by_hand=found) if found else domain
 
 
-def _definition(element: Element | None) -> Definition | None:
-    return None if element is None else domain_xml.definition(element)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Described:
+    """What the XML of one domain says; no image was looked at."""
+
+    fetched: Fetched
+    live: Definition | None
+    persistent: Definition | None
+    ledger: LedgerReading
+    records: tuple[SnapshotRecord, ...]
+
+    @property
+    def definitions(self) -> tuple[Definition, ...]:
+        """Live and persistent, those that exist."""
+        return tuple(d for d in (self.live, self.persistent) if d is not None)
 
 
-def _records(fetched: Fetched, shelf: ImageShelf) -> tuple[SnapshotRecord, ...]:
-    records = tuple(
+def _described(fetched: Fetched, shelf: ImageShelf) -> _Described:
+    live = None if fetched.live is None else parse(fetched.live)
+    persistent = None if fetched.persistent is None else parse(fetched.persistent)
+    elements = tuple(element for element in (live, persistent) if element is not None)
+    records = (
         snapshot_xml.record(
             root,
             uuid=fetched.uuid,
             is_current=root.findtext("name") == fetched.current,
             canonical=shelf.spelled,
         )
-        for root in fetched.snapshots
+        for root in map(parse, fetched.snapshots)
     )
+    return _Described(
+        fetched=fetched,
+        live=None if live is None else domain_xml.definition(live),
+        persistent=None if persistent is None else domain_xml.definition(persistent),
+        ledger=ledger.decided(elements, fetched.uuid),
+        records=_parents_first(tuple(records)),
+    )
+
+
+def _parents_first(records: tuple[SnapshotRecord, ...]) -> tuple[SnapshotRecord, ...]:
+    """1. parents before children, 2. by time, 3. by name."""
+    named = {record.name: record for record in records}
+    children: dict[str | None, list[SnapshotRecord]] = {}
+    for record in records:
+        above = record.parent if record.parent in named else None
+        children.setdefault(above, []).append(record)
+    for siblings in children.values():
+        siblings.sort(key=lambda record: (record.created, record.name), reverse=True)
+    ordered: list[SnapshotRecord] = []
+    waiting = children.get(None, [])
+    while waiting:
+        record = waiting.pop()
+        ordered.append(record)
+        waiting += children.get(record.name, ())
+    return tuple(ordered)
+
+
+def _declare(records: tuple[SnapshotRecord, ...], shelf: ImageShelf) -> None:
+    """Say which formats records give to which images."""
     for disk in (disk for record in records for disk in record.disks):
         if disk.source is not None and disk.source_format is not None:
             shelf.declare(disk.source, disk.source_format)
         for overlay in (disk.overlay, disk.revert_overlay):
             if overlay is not None:
                 shelf.declare(overlay, "qcow2")
-    return records
 
 
 def _jobs(fetched: Fetched, live: Definition | None, shelf: ImageShelf) -> tuple[BlockJob, ...]:

@@ -57,7 +57,7 @@ class CommitState(enum.StrEnum):
     """How far a block commit of ours got; the chain decides, this says what to look for."""
 
     STARTED = "started"
-    #: everything is in the base; what is left of *merged* is empty of meaning
+    #: everything is in the base: written right before the chain is switched to it
     MERGED = "merged"
 
 

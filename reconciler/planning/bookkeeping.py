@@ -147,12 +147,8 @@ def _with_entry(ledger: Ledger, entry: LedgerEntry) -> Ledger:
 
 
 def _with_commit(ledger: Ledger, commit: LedgerCommit) -> Ledger:
-    """An earlier, shorter commit of the same images is part of the new one."""
-    others = tuple(
-        c
-        for c in ledger.commits
-        if c.state is CommitState.MERGED or not {c.base, *c.merged} & {commit.base, *commit.merged}
-    )
+    """An earlier commit of the same images, whatever it came to, is part of the new one."""
+    others = tuple(c for c in ledger.commits if not set(c.merged) & set(commit.merged))
     return replace(ledger, commits=(*others, commit))
 
 

@@ -2,7 +2,7 @@
 
 from reconciler.model.action import CommitMethod
 from reconciler.model.domain import BlockJob, JobKind
-from reconciler.model.ledger import CommitState, LedgerCommit
+from reconciler.model.ledger import LedgerCommit
 from reconciler.planning.world import World
 
 
@@ -12,7 +12,7 @@ def commit_of(world: World, job: BlockJob) -> LedgerCommit | None:
     if method is None:
         return None
     for commit in world.ledger.commits:
-        if commit.disk != job.disk or commit.state is not CommitState.STARTED:
+        if commit.disk != job.disk:
             continue
         disk = world.disk(job.disk)
         if disk is None or disk.chain is None or commit.top not in disk.chain:

@@ -3,6 +3,7 @@
 from reconciler.model.action import (
     AbortJob,
     AdoptSnapshot,
+    CommitMethod,
     CreateSnapshot,
     FinishJob,
     ForgetSnapshot,
@@ -21,7 +22,7 @@ from reconciler.model.drift import (
     SnapshotMissing,
     SnapshotUndeclared,
 )
-from reconciler.model.ledger import EntryState
+from reconciler.model.ledger import CommitState, EntryState
 from reconciler.model.names import SnapshotName
 from reconciler.model.plan import Reason
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
@@ -91,6 +92,7 @@ def finish(builder: Builder, wish: Declared) -> None:
             case _:
                 pass
     _finish_jobs(builder)
+    _acknowledge_merged(builder)
     remove(builder, builder.world.deleting, Reason.REMOVAL_BEGUN)
     _remove_emptied(builder)
     interrupted: Loose = frozenset(
@@ -140,6 +142,23 @@ def _finish_jobs(builder: Builder) -> None:
         else:
             builder.add(AbortJob(disk=job.disk), Reason.JOB_UNFINISHED)
             builder.refuse(why)
+
+
+def _acknowledge_merged(builder: Builder) -> None:
+    """A commit that ended unseen is written down before the evidence of it is rewritten."""
+    busy = {job.disk for job in builder.world.domain.jobs}
+    for commit in builder.world.ledger.commits:
+        unseen = commit.state is CommitState.STARTED and builder.world.is_done(commit)
+        if unseen and commit.disk not in busy:
+            action = FinishJob(
+                disk=commit.disk,
+                base=commit.base,
+                base_format=builder.world.image(commit.base).format,
+                merged=commit.merged,
+                method=CommitMethod.LIVE,
+                snapshots=commit.snapshots,
+            )
+            builder.add(action, Reason.JOB_UNFINISHED)
 
 
 def _remove_emptied(builder: Builder) -> None:

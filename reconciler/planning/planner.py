@@ -18,6 +18,7 @@ from reconciler.model.drift import (
     Undeclared,
 )
 from reconciler.model.ledger import LedgerProblem
+from reconciler.model.names import SnapshotName
 from reconciler.model.plan import DomainPlan, Plan, Reason
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import Consent, PlanRequest
@@ -196,9 +197,9 @@ def _create_and_remove(
             phases.repair_with_approval(builder, wish, prune)
             _remove(builder, wish, prune, request, with_approval=True)
             if len(builder.steps) == before:
-                return
-            if prune is Prune.AUTO:
-                _retry(builder, wish, request)
+                break
+            _retry(builder, wish, prune, request)
+        create()  # a name whose removal had to wait for a person may be free now
 
     start = builder.mark()
     for order in (create, remove, agreed), (remove, create, agreed), (remove, agreed, create):
@@ -228,13 +229,20 @@ def _remove(
         phases.merge_unclaimed(builder, wish, with_approval=with_approval)
 
 
-def _retry(builder: Builder, wish: Declared, request: PlanRequest) -> None:
+def _retry(builder: Builder, wish: Declared, prune: Prune, request: PlanRequest) -> None:
     """What was refused because an orphan stood on it may go once the orphan has gone."""
-    left = phases.undeclared(builder, wish, request.selection)
-    for why, reason in _REASONS:
-        going = frozenset(u.snapshot for u in left if u.why is why and u.other_source is None)
-        builder.refusals = [r for r in builder.refusals if r.snapshot not in going]
-        phases.remove(builder, going, reason, needs_approval=True)
+    begun = builder.world.deleting
+    _remove_again(builder, begun, Reason.REMOVAL_BEGUN)
+    if prune is Prune.AUTO:
+        left = phases.undeclared(builder, wish, request.selection)
+        for why, reason in _REASONS:
+            going = (u.snapshot for u in left if u.why is why and u.other_source is None)
+            _remove_again(builder, frozenset(going), reason)
+
+
+def _remove_again(builder: Builder, going: frozenset[SnapshotName], reason: Reason) -> None:
+    builder.refusals = [r for r in builder.refusals if r.snapshot not in going]
+    phases.remove(builder, going, reason, needs_approval=True)
 
 
 def _refusal_of(difference: Difference, world: World) -> Refusal | None:

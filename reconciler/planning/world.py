@@ -137,14 +137,16 @@ class World:
     # --- what has been merged
 
     def is_done(self, commit: LedgerCommit) -> bool:
-        """The chain says that *commit* has happened (facts §7.3: no job is no proof)."""
+        """*commit* has happened, and the chain agrees (facts §7.3: no job is no proof).
+
+        The ledger says *merged* right before the chain is switched; where that was too late, only
+        comparing the files proves it.  A chain without the top proves nothing by itself: somebody
+        may have reverted by hand, and the top holds what no other image has.
+        """
         if commit.top in self.in_own_chain:
             return False  # also when it was merged once: the guest has written to it since
-        return (
-            commit.state is CommitState.MERGED
-            or (commit.top, commit.base) in self.domain.merged_by_hand
-            or any(commit.base in chain for chain in self.own_chains)
-        )
+        pair = (commit.top, commit.base)
+        return commit.state is CommitState.MERGED or pair in self.domain.merged_by_hand
 
     @cached_property
     def merged_by_us(self) -> dict[ImagePath, ImagePath]:

@@ -150,7 +150,7 @@ class Controller:
 
         *until*, each on the first disk of the snapshot: ``intended`` (only in the ledger),
         ``started`` (the job runs, or the base is dirty), ``ready`` (the job waits for the pivot),
-        ``aborted``, ``merged`` (the chain is switched, the ledger does not know),
+        ``aborted``, ``merged`` (the chain is switched; of a job below the active layer the ledger does not know),
         ``confirmed`` (the ledger knows, record and image are still there).
         """
         domain = self.host.domain(name)
@@ -158,7 +158,7 @@ class Controller:
         if commit is None:
             return False
         before = self._ledger(domain)
-        intent = self.host.remember(
+        self.host.remember(
             domain.uuid,
             replace(
                 before,
@@ -173,8 +173,7 @@ class Controller:
             return True
         (self._merge_live if domain.is_active else self._merge_offline)(domain, commit, until)
         if until == "confirmed":
-            done = replace(commit, state=CommitState.MERGED)
-            self.host.remember(domain.uuid, replace(intent, commits=(*before.commits, done)))
+            self._remember_merged(domain, commit)
         return True
 
     def _commit_of(self, domain: FakeDomain, snapshot: SnapshotName) -> LedgerCommit | None:
@@ -221,13 +220,22 @@ class Controller:
         elif until != "started":
             block_jobs.run(world, domain, job)
             if is_active and until != "ready":
+                self._remember_merged(domain, commit)
                 block_jobs.pivot(world, domain, disk)
+
+    def _remember_merged(self, domain: FakeDomain, commit: LedgerCommit) -> None:
+        """Written before the chain is switched: afterwards the chain alone proves nothing."""
+        ledger = self._ledger(domain)
+        done = replace(commit, state=CommitState.MERGED)
+        commits = tuple(done if c == commit else c for c in ledger.commits)
+        self.host.remember(domain.uuid, replace(ledger, commits=commits))
 
     def _merge_offline(self, domain: FakeDomain, commit: LedgerCommit, until: str) -> None:
         world = self.host.world
         offline.merge(world, base=commit.base, top=commit.top)
         if until in ("started", "ready", "aborted"):
             return
+        self._remember_merged(domain, commit)
         base_format = world.storage.file(commit.base).format
         for file in world.storage.files.values():
             if file.backing == commit.top:

@@ -137,9 +137,13 @@ def test_a_file_that_is_missing_proves_nothing(site: Site) -> None:
     files = storage.images(guest.folder)
     for wanted in (["s1", "s2", "s3"], []):
         site.declare(guest, *wanted, prune="auto")
-        refused = site.refuses(guest)
-        assert refused["code"] == "StorageAbsent"
-        assert str(middle) in refused["message"]
+        said = site.virtsnap("apply", "--auto-approve")
+        assert said.code == 5, said.out + said.err
+        plan = site.planned(guest)
+        assert plan["steps"] == []
+        assert {r["facts"]["image"] for r in plan["refusals"] if r["code"] == "StorageAbsent"} == {
+            str(middle)
+        }
     assert by_hand.names(guest) == ["s1", "s2"]
     assert storage.images(guest.folder) == files
 
@@ -151,11 +155,11 @@ def test_a_file_that_is_missing_proves_nothing(site: Site) -> None:
 
 
 def test_lv_21_a_backing_format_that_is_missing_holds_everything_back(site: Site) -> None:
-    guest = taken(site, "s1", "s2")
-    middle = storage.chain(guest.active_images()["vda"])[1]
-    strip_backing_format(middle)
+    guest = taken(site, "s1", "s2", "s3")
+    # libvirt takes a base without a stated format; above another overlay it does not (facts §3.4)
+    strip_backing_format(storage.chain(guest.active_images()["vda"])[1])
     files = storage.images(guest.folder)
-    site.declare(guest, "s1", "s2", "s3")
+    site.declare(guest, "s1", "s2", "s3", "s4")
 
     refused = site.refuses(guest)
 
@@ -197,7 +201,8 @@ def test_lv_17_a_backup_at_work_is_waited_for(site: Site) -> None:
 def test_a_block_job_of_somebody_else_is_waited_for(site: Site) -> None:
     guest = site.lab.guest("web01")
     copy = site.folder / "copy.qcow2"
-    guest.domain.blockCopy("vda", f"<disk type='file'><source file='{copy}'/></disk>", None, 0)
+    target = f"<disk type='file'><source file='{copy}'/></disk>"
+    guest.domain.blockCopy("vda", target, None, libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB)
     site.declare(guest, "s1")
 
     assert site.refuses(guest)["code"] == "BlockJobRunning"
