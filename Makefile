@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: help demo test soak bench check layers schemas docs install clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z ]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(READY): pyproject.toml requirements.lock tools/setup.sh
 	tools/setup.sh

@@ -51,7 +51,7 @@ def _tell(log: structlog.stdlib.BoundLogger, cause: str, outcome: DomainOutcome)
         "domain": outcome.domain,
         "host": outcome.host,
         "cause": cause,
-        "status": outcome.status.value,
+        "status": "held" if held and not refused else outcome.status.value,
         "steps": outcome.steps_done,
         "refused": refused or None,
         "held": held or None,

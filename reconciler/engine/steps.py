@@ -22,6 +22,7 @@ from reconciler.model.action import (
 )
 from reconciler.model.chain import Presence
 from reconciler.model.ledger import Consistency, Ledger
+from reconciler.model.names import folder_of
 from reconciler.model.plan import Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning import bookkeeping, safety
@@ -40,10 +41,14 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
         case CommitOverlays():
             _commit(work, step, action, world)
         case FinishJob():
-            with work.block_jobs:
-                work.port.follow_job(
-                    work.uuid, action, progress=_progress(work, step), stop_asked=work.stop_asked
-                )
+            if any(job.disk == action.disk for job in world.domain.jobs):
+                with work.block_jobs:
+                    work.port.follow_job(
+                        work.uuid,
+                        action,
+                        progress=_progress(work, step),
+                        stop_asked=work.stop_asked,
+                    )
             _confirm(work, action, world)
             if _is_still_below(work, action):
                 _pivot(work, action)
@@ -146,6 +151,14 @@ def _pivot(work: DomainWork, action: CommitOverlays | FinishJob) -> None:
 
 
 def _create(work: DomainWork, step: Step, action: CreateSnapshot, world: World) -> str | Refusal:
+    for new in action.overlays:
+        if new.overlay in world.taken_in(folder_of(new.overlay)):
+            return refusal(
+                RefusalCode.IMAGE_NAME_TAKEN,
+                snapshot=action.snapshot,
+                disk=new.target,
+                path=new.overlay,
+            )
     quiesce, note = action.quiesce, ""
     if quiesce:
         why = _agent_fault(work)

@@ -17,7 +17,7 @@ from reconciler.hypervisor.images import ImageShelf
 from reconciler.hypervisor.merged_by_hand import HandMergeFinder
 from reconciler.hypervisor.paths import PathBook
 from reconciler.hypervisor.uri import without_secrets
-from reconciler.hypervisor.xml import parse
+from reconciler.hypervisor.xml import Element, parse
 from reconciler.model.chain import Image
 from reconciler.model.domain import (
     AgentState,
@@ -160,9 +160,14 @@ class _Described:
 
 
 def _described(fetched: Fetched, shelf: ImageShelf) -> _Described:
-    live = None if fetched.live is None else parse(fetched.live)
-    persistent = None if fetched.persistent is None else parse(fetched.persistent)
+    live, persistent = _parsed(fetched.live), _parsed(fetched.persistent)
     elements = tuple(element for element in (live, persistent) if element is not None)
+    live_read, persistent_read = _definition(live), _definition(persistent)
+    for definition in (live_read, persistent_read):
+        for disk in definition.disks if definition else ():
+            for layer in disk.layers:
+                if layer.path:
+                    shelf.spelled(layer.path)  # of two hard links the definition's name counts
     records = (
         snapshot_xml.record(
             root,
@@ -174,11 +179,19 @@ def _described(fetched: Fetched, shelf: ImageShelf) -> _Described:
     )
     return _Described(
         fetched=fetched,
-        live=None if live is None else domain_xml.definition(live),
-        persistent=None if persistent is None else domain_xml.definition(persistent),
+        live=live_read,
+        persistent=persistent_read,
         ledger=ledger.decided(elements, fetched.uuid),
         records=_parents_first(tuple(records)),
     )
+
+
+def _parsed(text: str | None) -> Element | None:
+    return None if text is None else parse(text)
+
+
+def _definition(element: Element | None) -> Definition | None:
+    return None if element is None else domain_xml.definition(element)
 
 
 def _parents_first(records: tuple[SnapshotRecord, ...]) -> tuple[SnapshotRecord, ...]:

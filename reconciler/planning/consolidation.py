@@ -327,7 +327,11 @@ def _actions(world: World, now: _Round) -> Iterator[Action]:
     for path, (target, name) in now.abandoned.items():
         if path in world.ledger.image_paths:
             yield RemoveImage(
-                disk=target, path=path, cause=RemovalCause.ABANDONED, snapshots=(name,)
+                disk=target,
+                path=path,
+                cause=RemovalCause.ABANDONED,
+                snapshots=(name,),
+                is_present=world.image(path).presence is not Presence.MISSING,
             )
     for commit in now.commits:
         for path in reversed(commit.merged):

@@ -6,7 +6,7 @@ from reconciler.model.action import CreateSnapshot, NewOverlay
 from reconciler.model.desired import DesiredDomain, DesiredSnapshot, Power, Quiesce
 from reconciler.model.domain import AgentState, Disk, PowerState
 from reconciler.model.ledger import Consistency, EntryState
-from reconciler.model.names import DiskTarget, ImagePath
+from reconciler.model.names import DiskTarget, ImagePath, folder_of
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning import overlay_names, safety
 from reconciler.planning.index import Role
@@ -17,6 +17,8 @@ HARD_LIMIT = 200
 #: libvirt 10.8 to 11.10 cannot start a domain with 26 images in a chain (facts §0.18)
 DEEP_CHAINS_FAIL = range(10_008_000, 11_011_000)
 DEEP_LIMIT = 25
+#: bytes that must be free for each overlay
+LEAST_ROOM = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +215,9 @@ def _new_overlay(
     refused = _depth(world, wish, snapshot, disk)
     if refused is not None:
         return refused
+    refused = _room(world, snapshot, disk, len(earlier) + 1)
+    if refused is not None:
+        return refused
     taken = frozenset(new.overlay for new in earlier)
     path = overlay_names.overlay_path(world, disk, snapshot.name, snapshot.overlay, taken)
     if isinstance(path, Refusal):
@@ -222,6 +227,19 @@ def _new_overlay(
         frozen=disk.source,
         frozen_format=disk.format,
         overlay=ImagePath(path),
+    )
+
+
+def _room(world: World, snapshot: DesiredSnapshot, disk: Disk, number: int) -> Refusal | None:
+    """An empty qcow2 overlay takes less than a megabyte; with less the guest stops at once."""
+    assert disk.source is not None
+    folder = folder_of(disk.source)
+    free = next((f.free for f in world.host.folders if f.path == folder), None)
+    need = number * LEAST_ROOM
+    if free is None or free >= need:
+        return None
+    return _refuse(
+        snapshot, RefusalCode.NO_SPACE, disk=disk.target, folder=folder, need=need, free=free
     )
 
 

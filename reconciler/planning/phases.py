@@ -1,5 +1,7 @@
 """The parts of a domain's plan, in their order: finish and repair, create, remove."""
 
+from dataclasses import replace
+
 from reconciler.model.action import (
     AbortJob,
     AdoptSnapshot,
@@ -182,7 +184,7 @@ def _remove(
     if why is None:
         builder.add(action, reason, needs_approval=needs_approval)
     else:
-        builder.refuse(why)
+        builder.refuse(replace(why, snapshot=orphan.snapshot))
 
 
 # --- repair, as far as pruning allows
@@ -345,6 +347,15 @@ def remove(
     for action in result.actions:
         builder.add(action, reason, needs_approval=needs_approval)
     builder.refuse(*result.refusals)
+
+
+def missing(builder: Builder) -> frozenset[SnapshotName]:
+    """Snapshots with an image that is not there: a missing file is no proof (design §5)."""
+    return frozenset(
+        d.snapshot
+        for d in storage.dangling(builder.world, frozenset())
+        if d.cause is DanglingCause.MISSING
+    )
 
 
 def undeclared(

@@ -217,12 +217,14 @@ def _remove(
     if prune is Prune.NEVER:
         return
     undeclared = phases.undeclared(builder, wish, request.selection)
+    lost_images = phases.missing(builder)
     for why, reason in _REASONS:
         going = frozenset(
             u.snapshot
             for u in undeclared
             if u.why is why
-            and (prune is Prune.CONFIRM or u.other_source is not None) == with_approval
+            and with_approval
+            == (prune is Prune.CONFIRM or u.other_source is not None or u.snapshot in lost_images)
         )
         phases.remove(builder, going, reason, needs_approval=with_approval)
     if with_approval or prune is Prune.AUTO:

@@ -36,8 +36,8 @@ def sentence(difference: Difference) -> str:
     """What differs."""
     match difference:
         case SnapshotMissing(snapshot=name, is_above_taken=is_above):
-            late = ", before one that is there already" if is_above else ""
-            return f"{name} is declared{late} and not taken"
+            late = " (it stands above one that is taken already)" if is_above else ""
+            return f"{name} is declared and not taken{late}"
         case SnapshotLost(snapshot=name):
             return f"{name} was taken once and has vanished"
         case SnapshotUndeclared():

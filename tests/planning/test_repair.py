@@ -230,3 +230,26 @@ def test_branches_that_stay_refuse_and_a_leaf_that_goes_ends_the_branch() -> Non
     assert {step.risk.value for step in ended.steps if step.action.name == "remove-image"} == {
         "destructive"
     }
+
+
+def test_a_missing_image_is_no_proof_for_a_loop() -> None:
+    fake = host(domain("web01", shut_off, vda="base ← s1 ← s2"))
+    Administrator(fake).edit("web01", "vda", image("base"))
+    Person(fake).remove_file(S1)
+    loop = PlanRequest(consent=Consent.LOOP)
+
+    plan = plan_of(fake, wanted("web01", prune=AUTO), request=loop)
+
+    forgotten = {s.id for s in plan.steps if s.action.name in ("forget", "remove-image")}
+    assert forgotten
+    assert forgotten <= plan.held_steps
+
+
+def test_a_revert_by_hand_in_a_removal_that_died_loses_nothing_silently() -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    assert Controller(fake).begin_removal("web01", "s1", until="aborted")
+    Person(fake).revert("web01", "s1", redefine_disks=True)
+
+    plan = plan_of(fake, wanted("web01"), request=PlanRequest(consent=Consent.LOOP))
+
+    assert not any(step.startswith("remove vda-s1") for step in steps(plan))

@@ -71,6 +71,12 @@ def needed(guest: Guest) -> set[Path]:
     return read_by(guest) | {image for path in layers for image in chain(path)}
 
 
+def is_locked(image: Path) -> bool:
+    """QEMU, or one of its tools, has *image* open for writing."""
+    command = ["qemu-img", "info", str(image)]
+    return subprocess.run(command, capture_output=True, check=False).returncode != 0
+
+
 def assert_tidy(guest: Guest) -> None:
     """Every image of a shut-off guest is clean for qemu-img, and none is left that nothing reads."""
     assert images(guest.folder) == needed(guest)

@@ -213,12 +213,13 @@ def test_sigkill_while_qemu_img_is_at_work_and_run_again(site: Site) -> None:
     site.declare(guest, "s1", prune="auto")
     site.apply()
     overlay = guest.active_images()["vda"]
+    base = guest.disks["vda"]
     by_hand.write(overlay, 0, 0x77, mebibytes=20)
     before = storage.view(guest)
     site.declare(guest, prune="auto")
     slow_qemu_img(site)
     with applying(site) as process:
-        wait_for(lambda: committing(overlay) is not None, process)
+        wait_for(lambda: committing(overlay) is not None and storage.is_locked(base), process)
         process.kill()
         process.wait()
     orphan = committing(overlay)
