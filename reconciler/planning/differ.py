@@ -67,8 +67,9 @@ def compare(wish: Declared, world: World) -> Drift:
     found += _definitions(world)
     found += _declared(wish, world)
     found += _others(wish, world)
-    found += storage.dangling(world, wish.names)
-    found += storage.outdated(world)
+    dangling = tuple(storage.dangling(world, wish.names))
+    found += dangling
+    found += storage.outdated(world, frozenset(record.snapshot for record in dangling))
     found += storage.misplaced_current(world)
     found += storage.unrecorded(world, wish.names)
     found += storage.orphaned(world, by_dangling=False)

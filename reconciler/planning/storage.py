@@ -57,9 +57,11 @@ def _fault(world: World, disk: SnapshotDisk) -> tuple[ImagePath, DanglingCause] 
     return None
 
 
-def outdated(world: World) -> Iterator[RecordOutdated]:
+def outdated(world: World, without: frozenset[SnapshotName]) -> Iterator[RecordOutdated]:
     """Managed records, intact themselves, that name images whose content has moved."""
-    gone = {record.snapshot for record in dangling(world, frozenset())} | world.deleting
+    gone = without | world.deleting
+    if not world.moved:
+        return
     for record in world.domain.records:
         if record.name in gone or not world.is_managed(record):
             continue
