@@ -9,8 +9,11 @@ from reconciler.model.action import (
 )
 from reconciler.model.drift import (
     CaptureDiffers,
+    DescriptionDiffers,
     Difference,
+    JobUnfinished,
     ManifestGone,
+    SnapshotMissing,
     SnapshotUndeclared,
     SnapshotUnmanaged,
     Undeclared,
@@ -29,11 +32,15 @@ def unasked(plan: DomainPlan) -> tuple[Difference, ...]:
     codes = {str(refusal.code) for refusal in plan.refusals}
     has_steps = bool(plan.steps)
 
+    # a refusal of the whole domain: what is declared or goes waits until that is over
+    is_blocked = not has_steps and any(refusal.snapshot is None for refusal in plan.refusals)
     has_gone = any(isinstance(difference, ManifestGone) for difference in plan.drift)
 
     def is_dealt_with(difference: Difference) -> bool:
         if isinstance(difference, CaptureDiffers):
             return False
+        if is_blocked and isinstance(difference, _WAITING):
+            return True
         if has_gone and isinstance(difference, SnapshotUndeclared):
             # one line says it of all of them
             return difference.why is Undeclared.MANIFEST_GONE
@@ -51,6 +58,9 @@ def unasked(plan: DomainPlan) -> tuple[Difference, ...]:
 
 #: Differences of a whole domain that a plan with steps puts right on its way.
 _BY_ANY_STEP = frozenset({"JobUnfinished", "LedgerStale", "FreezeUnended", "ManifestGone"})
+
+
+_WAITING = (SnapshotMissing, SnapshotUndeclared, DescriptionDiffers, JobUnfinished)
 
 
 def drift_lines(plan: DomainPlan) -> Iterator[Line]:

@@ -173,8 +173,9 @@ WORDS: dict[Code, Words] = {
     Code.ORDER_NOT_MET: Words(
         sentence="cannot take {snapshot|it} yet: it comes after {after|another snapshot}, and "
         "{cause|it is not there}",
-        hint="put {after|that snapshot} right first, or remove `after` from {manifest}",
-        meaning="`after` names a snapshot that is lost, refused, or not in the present branch.",
+        hint="put {after|that snapshot} right first, or move this one before it in {manifest}",
+        meaning="It comes after a snapshot (by `after`, or in the list) that is lost, refused, or "
+        "not in the present branch.",
         by_hand="See the refusal of the other snapshot.",
     ),
     Code.OUTSIDE_FOLDERS: Words(
