@@ -8,7 +8,7 @@ from reconciler.engine import fence, steps
 from reconciler.engine.listener import Listener
 from reconciler.engine.ports import Clock, Hypervisor, Identity, Journal, Locks
 from reconciler.errors import Interrupted, PlanStaleError, PostconditionError, VirtsnapError
-from reconciler.model.action import CommitOverlays, FinishJob, RemoveImage
+from reconciler.model.action import CommitMethod, CommitOverlays, FinishJob, RemoveImage
 from reconciler.model.desired import Desired, DesiredHost
 from reconciler.model.ledger import Ledger
 from reconciler.model.names import DomainUuid, HostName
@@ -39,6 +39,17 @@ class Tools:
     stop: threading.Event
 
 
+def is_block_job(step: Step) -> bool:
+    """QEMU copies data: only so many at once on a host."""
+    match step.action:
+        case FinishJob():
+            return True
+        case CommitOverlays(method=method):
+            return method is not CommitMethod.OFFLINE
+        case _:
+            return False
+
+
 @dataclass(kw_only=True)
 class DomainWork:
     """One domain's plan being carried out; *done* counts its steps."""
@@ -54,6 +65,7 @@ class DomainWork:
     #: as it was last read or written
     ledger: Ledger | None = None
     _serial: int = 0
+    _is_fenced: bool = False
 
     @property
     def port(self) -> Hypervisor:
@@ -107,6 +119,17 @@ class DomainWork:
     # --- one step
 
     def _step(self, step: Step, world: World) -> World | None:
+        if not is_block_job(step):
+            return self._do(step, world)
+        if not self.block_jobs.acquire(blocking=False):
+            self.block_jobs.acquire()
+            world = self.observe()  # the wait may have been long
+        try:
+            return self._do(step, world)
+        finally:
+            self.block_jobs.release()
+
+    def _do(self, step: Step, world: World) -> World | None:
         if self.stop_asked():
             raise Interrupted(f"interrupted before {step.action.name} on {self.plan.domain}")
         why = self._unsafe(step, world)
@@ -145,7 +168,12 @@ class DomainWork:
     # --- the ledger
 
     def write(self, ledger: Ledger, world: World, *, step: Step | None = None) -> Ledger:
-        """Write *ledger* under the next serial, with our fence; note it in the journal."""
+        """Write *ledger* under the next serial, with our fence; note it in the journal.
+
+        A fence that somebody took over meanwhile is never written over.
+        """
+        if self._is_fenced:
+            fence.check(self.port, self.uuid, holder=self.tools.identity.holder())
         highest = max(world.highest_serial, self._serial)
         holder = self.tools.identity.holder()
         fenced = fence.fenced(ledger, self.tools.clock, holder=holder, plan_id=self.plan.plan_id)
@@ -178,6 +206,7 @@ class DomainWork:
         if fence.is_held_elsewhere(present, self.tools.clock, holder):
             raise fence.locked(self.uuid, present.fence if present else None)
         self.write(world.ledger, world)
+        self._is_fenced = True
         self.tools.clock.wait(fence.SETTLES_AFTER)
         fence.check(self.port, self.uuid, holder=holder)
 

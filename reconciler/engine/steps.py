@@ -42,13 +42,9 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
             _commit(work, step, action, world)
         case FinishJob():
             if any(job.disk == action.disk for job in world.domain.jobs):
-                with work.block_jobs:
-                    work.port.follow_job(
-                        work.uuid,
-                        action,
-                        progress=_progress(work, step),
-                        stop_asked=work.stop_asked,
-                    )
+                work.port.follow_job(
+                    work.uuid, action, progress=_progress(work, step), stop_asked=work.stop_asked
+                )
             _confirm(work, action, world)
             if _is_still_below(work, action):
                 _pivot(work, action)
@@ -110,14 +106,13 @@ def _commit(work: DomainWork, step: Step, action: CommitOverlays, world: World) 
                 work.uuid, action.disk, to=action.base, image_format=action.base_format
             )
         return
-    with work.block_jobs:
-        work.port.commit_live(
-            work.uuid,
-            action,
-            bandwidth=work.host.limits.bandwidth,
-            progress=_progress(work, step),
-            stop_asked=work.stop_asked,
-        )
+    work.port.commit_live(
+        work.uuid,
+        action,
+        bandwidth=work.host.limits.bandwidth,
+        progress=_progress(work, step),
+        stop_asked=work.stop_asked,
+    )
     if action.rebased:
         work.port.rebase_images(
             work.uuid, action.rebased, base=action.base, base_format=action.base_format

@@ -9,17 +9,14 @@ from reconciler.model.action import (
     CommitMethod,
     CommitOverlays,
     ForgetSnapshot,
-    RedefineSnapshot,
     RemovalCause,
     RemoveImage,
-    SourceChange,
 )
 from reconciler.model.chain import Presence
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
-from reconciler.model.snapshot import SnapshotRecord
-from reconciler.planning import safety, simulate, storage
-from reconciler.planning.world import World, followed
+from reconciler.planning import branches, rewriting, safety, simulate
+from reconciler.planning.world import World
 
 #: overlays of ours that no record accounts for, by disk
 Loose = frozenset[tuple[DiskTarget, ImagePath]]
@@ -99,7 +96,7 @@ def _abandons(
             continue
         if frozen in world.in_own_chain or frozen in _kept_frozen(world, disk.target, going):
             continue
-        standing = _standing(world, frozen)
+        standing = branches.standing_on(world, frozen)
         if all(_is_given_up(world, image, going) for image in standing):
             yield from ((disk.target, image) for image in standing)
             yield disk.target, frozen
@@ -109,12 +106,12 @@ def _is_given_up(world: World, image: ImagePath, going: set[SnapshotName]) -> bo
     """An overlay of ours that a revert left behind: only records that go name it."""
     named = any(image in r.mentions for r in world.domain.records if r.name not in going)
     ours = image in world.ledger.image_paths
-    return ours and not named and _is_unread(world, image) and not _standing(world, image)
-
-
-def _standing(world: World, path: ImagePath) -> tuple[ImagePath, ...]:
-    """Images that stand on *path*, those emptied by us left out."""
-    return tuple(child for child in world.children.get(path, ()) if child not in world.emptied)
+    return (
+        ours
+        and not named
+        and branches.is_unread(world, image)
+        and not branches.standing_on(world, image)
+    )
 
 
 def _kept_frozen(
@@ -200,64 +197,13 @@ def _edge(
     kept = frozen in _kept_frozen(world, target, now.going)
     if written or gone or kept or frozen in now.abandoned:
         return None  # merged already, nothing to merge, kept by somebody else, or given up
-    standing = _standing(world, frozen)
-    if len(standing) > 1 or any(_is_unread(world, image) for image in standing):
-        return _branches(world, target, standing, name)
+    standing = branches.standing_on(world, frozen)
+    if len(standing) > 1 or any(branches.is_unread(world, image) for image in standing):
+        return branches.why_branched(world, target, standing, name)
     if standing:
         edges[frozen] = standing[0]
         owners[frozen].add(name)
     return None
-
-
-def _is_unread(world: World, image: ImagePath) -> bool:
-    """No definition and no record reaches it: what it holds was given up, and is not merged."""
-    return image not in storage.read(world)
-
-
-def _branches(
-    world: World, target: DiskTarget, standing: tuple[ImagePath, ...], name: SnapshotName
-) -> Refusal:
-    readers = sorted(
-        {
-            record.name
-            for record in world.domain.records
-            if (frozen := record.frozen(target)) and set(world.walk(frozen)) & set(standing)
-        }
-    )
-    elsewhere = sorted({d for image in standing for d in world.readers_elsewhere(image)})
-    if elsewhere:
-        return refusal(
-            RefusalCode.UNMANAGED_READER,
-            snapshot=name,
-            disk=target,
-            image=world.image(standing[0]).backing,
-            kind="domain",
-            readers=", ".join(elsewhere),
-        )
-    stray = [
-        image
-        for image in standing
-        if image not in world.in_own_chain
-        and not any(
-            (frozen := r.frozen(target)) and image in world.walk(frozen)
-            for r in world.domain.records
-        )
-    ]
-    if stray:
-        return refusal(
-            RefusalCode.UNMANAGED_READER,
-            snapshot=name,
-            disk=target,
-            image=world.image(standing[0]).backing,
-            kind="file",
-            readers=", ".join(stray),
-        )
-    return refusal(
-        RefusalCode.SNAPSHOT_HAS_BRANCHES,
-        snapshot=name,
-        disk=target,
-        snapshots=", ".join(readers),
-    )
 
 
 def _runs(edges: dict[ImagePath, ImagePath]) -> Iterator[tuple[ImagePath, ...]]:
@@ -284,33 +230,20 @@ def _commit(
         method = CommitMethod.ACTIVE if chain.active == top else CommitMethod.LIVE
     else:
         method = CommitMethod.OFFLINE
-    standing = _standing(world, top)
+    standing = branches.standing_on(world, top)
     moved_by_qemu = {chain.above(top)} if in_live and chain is not None else set()
     order = {record.name: n for n, record in enumerate(world.domain.records)}
     snapshots = {name for image in run[:-1] for name in owners.get(image, ())}
     return CommitOverlays(
         disk=target,
         base=base,
-        base_format=_format(world, target, base),
+        base_format=rewriting.declared_format(world, target, base),
         merged=run[1:],
         method=method,
         snapshots=tuple(sorted(snapshots, key=lambda name: order[name])),
         rebased=tuple(image for image in standing if image not in moved_by_qemu),
         redefines=method is CommitMethod.OFFLINE and disk is not None and disk.source == top,
     )
-
-
-def _format(world: World, target: DiskTarget, path: ImagePath) -> str:
-    """As whoever stands on it, or names it, declares the format: never guessed from content."""
-    for child in world.children.get(path, ()):
-        declared = world.image(child).backing_format
-        if declared:
-            return declared
-    for record in world.domain.records:
-        disk = record.disk(target)
-        if disk and disk.source == path and disk.source_format:
-            return disk.source_format
-    return world.image(path).format
 
 
 # --- what follows the merges
@@ -320,7 +253,7 @@ def _actions(world: World, now: _Round) -> Iterator[Action]:
     """Commit, put the remaining records right, forget, remove."""
     yield from now.commits
     moved = {path: commit.base for commit in now.commits for path in commit.merged}
-    yield from rewrites(world, {**world.merged_by_us, **moved}, frozenset(now.going))
+    yield from rewriting.rewrites(world, {**world.merged_by_us, **moved}, frozenset(now.going))
     for record in reversed(world.domain.records):
         if record.name in now.going:
             yield ForgetSnapshot(snapshot=record.name, has_record=True)
@@ -340,32 +273,4 @@ def _actions(world: World, now: _Round) -> Iterator[Action]:
                 path=path,
                 cause=RemovalCause.EMPTIED,
                 snapshots=commit.snapshots,
-            )
-
-
-def rewrites(
-    world: World, moved: dict[ImagePath, ImagePath], going: frozenset[SnapshotName]
-) -> Iterator[RedefineSnapshot]:
-    """Managed records that stay and name *moved* images are pointed at where the content is."""
-    for record in world.domain.records:
-        if record.name in going or not world.is_managed(record):
-            continue
-        changes = tuple(_changes(world, record, moved))
-        if changes:
-            yield RedefineSnapshot(snapshot=record.name, sources=changes)
-
-
-def _changes(
-    world: World, record: SnapshotRecord, moved: dict[ImagePath, ImagePath]
-) -> Iterator[SourceChange]:
-    def now_at(path: ImagePath | None) -> ImagePath | None:
-        new = followed(path, moved) if path else None
-        return new if new != path else None
-
-    for disk in record.disks:
-        source, overlay = now_at(disk.source), now_at(disk.overlay)
-        if source or overlay:
-            image_format = _format(world, disk.target, source) if source else None
-            yield SourceChange(
-                target=disk.target, source=source, source_format=image_format, overlay=overlay
             )

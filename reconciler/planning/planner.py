@@ -22,7 +22,15 @@ from reconciler.model.names import SnapshotName
 from reconciler.model.plan import DomainPlan, Plan, Reason
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import Consent, PlanRequest
-from reconciler.planning import differ, fingerprint, phases, safety
+from reconciler.planning import (
+    creating,
+    differ,
+    fingerprint,
+    finishing,
+    removing,
+    repairing,
+    safety,
+)
 from reconciler.planning.builder import Builder, renumbered
 from reconciler.planning.differ import Declared
 from reconciler.planning.index import HostIndex, index_of
@@ -167,16 +175,16 @@ def _fill(
         why = _refusal_of(difference, builder.world)
         if why is not None:
             builder.refuse(why)
-    phases.thaw(builder)
+    finishing.thaw(builder)
     if differ.rebuild_only(builder.world):
         if builder.world.domain.ledger_problem in (None, LedgerProblem.FOREIGN):
-            phases.rebuild(builder, wish)
+            finishing.rebuild(builder, wish)
         return
     prune = wish.domain.prune if wish.domain else (request.prune_gone or host.prune_gone)
-    phases.finish(builder, wish)
-    phases.repair(builder, wish, prune, request.selection)
+    finishing.finish(builder, wish)
+    repairing.repair(builder, wish, prune, request.selection)
     _create_and_remove(builder, wish, prune, request)
-    phases.point_at_current(builder)
+    repairing.point_at_current(builder)
 
 
 def _create_and_remove(
@@ -186,7 +194,7 @@ def _create_and_remove(
 
     def create() -> None:
         if wish.domain is not None:
-            phases.create(builder, wish.domain, wish, request.selection)
+            creating.create(builder, wish.domain, wish, request.selection)
 
     def remove() -> None:
         _remove(builder, wish, prune, request, with_approval=False)
@@ -194,7 +202,7 @@ def _create_and_remove(
     def agreed() -> None:
         while True:
             before = len(builder.steps)
-            phases.repair_with_approval(builder, wish, prune)
+            repairing.repair_with_approval(builder, wish, prune)
             _remove(builder, wish, prune, request, with_approval=True)
             if len(builder.steps) == before:
                 break
@@ -216,8 +224,8 @@ def _remove(
     """Removals that go by themselves, or (*with_approval*) those that a person agrees to."""
     if prune is Prune.NEVER:
         return
-    undeclared = phases.undeclared(builder, wish, request.selection)
-    lost_images = phases.missing(builder)
+    undeclared = removing.undeclared(builder, wish, request.selection)
+    lost_images = removing.missing(builder)
     for why, reason in _REASONS:
         going = frozenset(
             u.snapshot
@@ -226,9 +234,9 @@ def _remove(
             and with_approval
             == (prune is Prune.CONFIRM or u.other_source is not None or u.snapshot in lost_images)
         )
-        phases.remove(builder, going, reason, needs_approval=with_approval)
+        removing.remove(builder, going, reason, needs_approval=with_approval)
     if with_approval or prune is Prune.AUTO:
-        phases.merge_unclaimed(builder, wish, with_approval=with_approval)
+        repairing.merge_unclaimed(builder, wish, with_approval=with_approval)
 
 
 def _retry(builder: Builder, wish: Declared, prune: Prune, request: PlanRequest) -> None:
@@ -236,7 +244,7 @@ def _retry(builder: Builder, wish: Declared, prune: Prune, request: PlanRequest)
     begun = builder.world.deleting
     _remove_again(builder, begun, Reason.REMOVAL_BEGUN)
     if prune is Prune.AUTO:
-        left = phases.undeclared(builder, wish, request.selection)
+        left = removing.undeclared(builder, wish, request.selection)
         for why, reason in _REASONS:
             going = (u.snapshot for u in left if u.why is why and u.other_source is None)
             _remove_again(builder, frozenset(going), reason)
@@ -244,7 +252,7 @@ def _retry(builder: Builder, wish: Declared, prune: Prune, request: PlanRequest)
 
 def _remove_again(builder: Builder, going: frozenset[SnapshotName], reason: Reason) -> None:
     builder.refusals = [r for r in builder.refusals if r.snapshot not in going]
-    phases.remove(builder, going, reason, needs_approval=True)
+    removing.remove(builder, going, reason, needs_approval=True)
 
 
 def _refusal_of(difference: Difference, world: World) -> Refusal | None:

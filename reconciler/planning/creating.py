@@ -1,0 +1,58 @@
+"""Declared snapshots that were never taken, in the order of the list."""
+
+from reconciler.model.action import (
+    CreateSnapshot,
+)
+from reconciler.model.desired import DesiredDomain
+from reconciler.model.drift import (
+    SnapshotMissing,
+)
+from reconciler.model.names import SnapshotName
+from reconciler.model.plan import Reason
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.request import Selection
+from reconciler.planning import creation, differ
+from reconciler.planning.builder import Builder
+from reconciler.planning.differ import Declared
+
+
+def create(builder: Builder, wish: DesiredDomain, whole: Declared, selection: Selection) -> None:
+    """Declared and never taken, in the order of the list; a refused one holds those after it."""
+    missing = {
+        d.snapshot
+        for d in differ.compare(whole, builder.world).differences
+        if isinstance(d, SnapshotMissing)
+    }
+    refused: SnapshotName | None = None
+    for snapshot in wish.snapshots:
+        chosen = selection.has_snapshot(builder.world.domain.name, snapshot.name)
+        if snapshot.name not in missing or not chosen:
+            continue
+        if refused is not None:
+            why = refusal(
+                RefusalCode.ORDER_NOT_MET,
+                snapshot=snapshot.name,
+                after=refused,
+                cause="it is refused",
+            )
+            builder.refuse(why)
+            continue
+        action = creation.creation(builder.world, wish, snapshot)
+        if isinstance(action, Refusal):
+            builder.refuse(action)
+            refused = snapshot.name
+        else:
+            _warn(builder, action)
+            builder.add(action, Reason.DECLARED_NOT_TAKEN)
+
+
+def _warn(builder: Builder, action: CreateSnapshot) -> None:
+    domain = builder.world.domain
+    found = []
+    if domain.checkpoints:
+        found.append(f"{domain.name} has checkpoints: {', '.join(domain.checkpoints)}")
+    if domain.firmware == "uefi":
+        found.append(f"{domain.name}: the NVRAM is not part of a snapshot")
+    if domain.has_tpm:
+        found.append(f"{domain.name}: the TPM state is not part of a snapshot")
+    builder.warnings += [text for text in found if text not in builder.warnings]

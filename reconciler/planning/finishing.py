@@ -1,0 +1,162 @@
+"""What virtsnap began is finished first, whatever the manifest says about pruning."""
+
+from reconciler.model.action import (
+    AbortJob,
+    AdoptSnapshot,
+    CommitMethod,
+    FinishJob,
+    ForgetSnapshot,
+    RemovalCause,
+    ThawGuest,
+)
+from reconciler.model.drift import (
+    LedgerFault,
+    LedgerStale,
+)
+from reconciler.model.ledger import CommitState, EntryState
+from reconciler.model.names import SnapshotName
+from reconciler.model.plan import Reason
+from reconciler.model.refusal import RefusalCode, refusal
+from reconciler.planning import (
+    differ,
+    jobs,
+    removing,
+    rewriting,
+    safety,
+    storage,
+)
+from reconciler.planning.builder import Builder
+from reconciler.planning.consolidation import Loose
+from reconciler.planning.differ import Declared
+
+#: the uid of an entry that stands for a snapshot nobody can prove was ever taken
+LOST_UID = "lost"
+
+
+def thaw(builder: Builder) -> None:
+    """End a freeze of ours that may be in force."""
+    if builder.world.ledger.is_freezing and builder.world.domain.is_active:
+        builder.add(ThawGuest(), Reason.FREEZE_UNENDED)
+
+
+def rebuild(builder: Builder, wish: Declared) -> None:
+    """The ledger is lost or older than what was seen: write it anew from the records, no more."""
+    world = builder.world
+    for record in world.domain.records:
+        entry = world.agreeing_entry(record)
+        if record.uid is not None and (entry is None or entry.state is EntryState.CREATING):
+            builder.add(_adoption(builder, record.name), Reason.LEDGER_STALE)
+    for snapshot in wish.domain.snapshots if wish.domain else ():
+        known = world.domain.record(snapshot.name) or world.ledger.entry(snapshot.name)
+        if known is None:
+            lost = AdoptSnapshot(
+                snapshot=snapshot.name,
+                uid=LOST_UID,
+                state=EntryState.LOST,
+                created=None,
+                consistency=None,
+            )
+            builder.add(lost, Reason.LEDGER_STALE)
+            builder.refuse(refusal(RefusalCode.SNAPSHOT_LOST, snapshot=snapshot.name))
+
+
+def _adoption(builder: Builder, name: SnapshotName) -> AdoptSnapshot:
+    record = builder.world.domain.record(name)
+    assert record is not None
+    assert record.uid is not None
+    return AdoptSnapshot(
+        snapshot=name,
+        uid=record.uid,
+        state=EntryState.TAKEN,
+        created=record.created,
+        consistency=None,
+        images=tuple(
+            (disk.target, disk.overlay)
+            for disk in record.external_disks
+            if disk.overlay in record.intent_images and disk.overlay is not None
+        ),
+    )
+
+
+def finish(builder: Builder, wish: Declared) -> None:
+    """What virtsnap began is finished, whatever the manifest says about pruning."""
+    for difference in differ.compare(wish, builder.world).differences:
+        match difference:
+            case LedgerStale(fault=LedgerFault.UNCONFIRMED, snapshot=name) if name:
+                builder.add(_adoption(builder, name), Reason.LEDGER_STALE)
+            case _:
+                pass
+    _finish_jobs(builder)
+    _acknowledge_merged(builder)
+    removing.remove(builder, builder.world.deleting, Reason.REMOVAL_BEGUN)
+    _remove_emptied(builder)
+    interrupted: Loose = frozenset(
+        (o.disk, o.image)
+        for o in storage.unrecorded(builder.world, wish.names)
+        if o.is_ours and _is_creating(builder, o.snapshot)
+    )
+    removing.merge_loose(builder, interrupted, Reason.CREATE_UNRECORDED)
+    for difference in differ.compare(wish, builder.world).differences:
+        match difference:
+            case LedgerStale(fault=LedgerFault.LEFTOVER, snapshot=name) if name:
+                builder.add(ForgetSnapshot(snapshot=name, has_record=False), Reason.LEDGER_STALE)
+            case _:
+                pass
+    untouched = _dangling_names(builder) | builder.world.deleting
+    by_us = builder.world.merged_by_us
+    for action in rewriting.rewrites(builder.world, by_us, untouched):
+        builder.add(action, Reason.RECORD_OUTDATED)
+
+
+def _is_creating(builder: Builder, name: SnapshotName | None) -> bool:
+    entry = builder.world.ledger.entry(name) if name else None
+    return entry is not None and entry.state is EntryState.CREATING
+
+
+def _dangling_names(builder: Builder) -> frozenset[SnapshotName]:
+    return frozenset(d.snapshot for d in storage.dangling(builder.world, frozenset()))
+
+
+def _finish_jobs(builder: Builder) -> None:
+    for job in builder.world.domain.jobs:
+        commit = jobs.commit_of(builder.world, job)
+        method = jobs.method_of(job.kind)
+        if commit is None or method is None:
+            continue
+        action = FinishJob(
+            disk=job.disk,
+            base=commit.base,
+            base_format=builder.world.image(commit.base).format,
+            merged=commit.merged,
+            method=method,
+            snapshots=commit.snapshots,
+        )
+        why = safety.why_not_commit(builder.world, action, frozenset(commit.snapshots))
+        if why is None or why.code is RefusalCode.NO_SPACE:
+            builder.add(action, Reason.JOB_UNFINISHED)
+        else:
+            builder.add(AbortJob(disk=job.disk), Reason.JOB_UNFINISHED)
+            builder.refuse(why)
+
+
+def _acknowledge_merged(builder: Builder) -> None:
+    """A commit that ended unseen is written down before the evidence of it is rewritten."""
+    busy = {job.disk for job in builder.world.domain.jobs}
+    for commit in builder.world.ledger.commits:
+        unseen = commit.state is CommitState.STARTED and builder.world.is_done(commit)
+        if unseen and commit.disk not in busy:
+            action = FinishJob(
+                disk=commit.disk,
+                base=commit.base,
+                base_format=builder.world.image(commit.base).format,
+                merged=commit.merged,
+                method=CommitMethod.LIVE,
+                snapshots=commit.snapshots,
+            )
+            builder.add(action, Reason.JOB_UNFINISHED)
+
+
+def _remove_emptied(builder: Builder) -> None:
+    for orphan in tuple(storage.orphaned(builder.world)):
+        if orphan.is_emptied:
+            removing.remove_image(builder, orphan, RemovalCause.EMPTIED, Reason.IMAGE_EMPTIED)

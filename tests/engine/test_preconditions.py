@@ -1,0 +1,225 @@
+"""The world may move between two steps: each precondition is looked at again right before."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from reconciler.engine import executor
+from reconciler.engine.listener import Silence
+from reconciler.errors import HypervisorError, LockedError, PlanStaleError, PostconditionError
+from reconciler.model.desired import Desired, Prune, Quiesce
+from reconciler.model.ledger import Fence, Ledger
+from reconciler.model.outcome import DomainOutcome, DomainStatus
+from reconciler.model.plan import DomainPlan, Step
+from reconciler.model.refusal import RefusalCode
+from reconciler.model.request import PlanRequest
+from tests.drawing import desired, domain, host, image, overlay, wanted
+from tests.engine.passes import planned, tools
+from tests.fakes.administrator import Administrator
+from tests.fakes.host import FakeHost
+from tests.fakes.person import Person
+
+S1 = overlay("web01", "vda", "s1")
+
+
+def meddling(fake: FakeHost, after: str, deed: Callable[[], object]) -> None:
+    """Somebody does something, once, right after the first call of the port method *after*."""
+
+    def fault(_number: int, method: str, when: str) -> None:
+        if (method, when) == (after, "after"):
+            fake.world.fault = None
+            deed()
+
+    fake.world.fault = fault
+
+
+def applied(
+    fake: FakeHost, wish: Desired, *, after: str = "", deed: Callable[[], object] = list
+) -> DomainOutcome:
+    request = PlanRequest()
+    plan = planned(fake, wish, request)
+    meddling(fake, after, deed)
+    return executor.apply(plan, wish, request, tools(fake, wish))[0]
+
+
+class Stopper(Silence):
+    """Ctrl-C while the first step is reported."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def step_finished(self, domain: DomainPlan, step: Step, note: str) -> None:
+        """Stop."""
+        self._stop.set()
+
+
+def test_an_image_that_found_a_reader_is_not_removed() -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    wish = desired(wanted("web01", prune=Prune.AUTO))
+
+    outcome = applied(
+        fake,
+        wish,
+        after="forget_snapshot",
+        deed=lambda: Person(fake).overlay_on(S1, image("stray")),
+    )
+
+    assert outcome.status is DomainStatus.REFUSED
+    assert [r.code for r in outcome.refusals] == [RefusalCode.UNMANAGED_READER]
+    assert S1 in fake.world.storage.files
+
+
+def test_a_base_that_found_a_reader_is_not_committed_into() -> None:
+    fake = host(domain("web01", vda="base ← s1", vdb="data ← s1"))
+    wish = desired(wanted("web01", prune=Prune.AUTO))
+    data = dict(fake.content(image("data")))
+
+    outcome = applied(
+        fake,
+        wish,
+        after="pivot",
+        deed=lambda: Person(fake).overlay_on(image("data"), image("stray")),
+    )
+
+    assert [r.code for r in outcome.refusals] == [RefusalCode.UNMANAGED_READER]
+    assert fake.content(image("data")) == data
+
+
+def test_a_domain_that_changed_after_the_plan_is_not_touched() -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    wish = desired(wanted("web01", prune=Prune.AUTO))
+    plan = planned(fake, wish, PlanRequest())
+    Person(fake).snapshot_create("web01", "mine")
+    changes = len(fake.world.changes)
+
+    (outcome,) = executor.apply(plan, wish, PlanRequest(), tools(fake, wish))
+
+    assert outcome.status is DomainStatus.STALE
+    assert isinstance(outcome.error, PlanStaleError)
+    assert len(fake.world.changes) == changes
+
+
+def test_a_snapshot_by_hand_between_two_steps_stops_the_domain() -> None:
+    fake = host(domain("web01", vda="base"))
+    wish = desired(wanted("web01", "s1", "s2"))
+
+    def take() -> None:
+        Person(fake).snapshot_create("web01", "mine")
+
+    outcome = applied(fake, wish, after="create_snapshot", deed=take)
+
+    assert isinstance(outcome.error, PostconditionError)
+    assert "s1" in fake.domain("web01").records
+    assert "mine" in fake.domain("web01").records
+
+
+def test_a_fence_of_another_machine_is_respected_and_an_old_one_is_not() -> None:
+    fake = host(domain("web01", vda="base"))
+    wish = desired(wanted("web01", "s1"))
+    uuid = fake.domain("web01").uuid
+    now = fake.world.clock.now()
+    fence = Fence(holder="root@elsewhere 7", plan_id="x", until=now.replace(year=now.year + 1))
+    fake.remember(uuid, Ledger(uuid=uuid, fence=fence))
+
+    held = applied(fake, wish)
+    assert isinstance(held.error, LockedError)
+    assert "elsewhere" in held.error.message
+
+    old = replace(fence, until=now.replace(year=now.year - 1))
+    ledger = fake.read_ledger(uuid)
+    assert ledger is not None
+    fake.remember(uuid, replace(ledger, fence=old))
+    assert applied(fake, wish).status is DomainStatus.APPLIED
+
+
+def test_a_fence_taken_away_in_the_middle_ends_the_work() -> None:
+    fake = host(domain("web01", vda="base"))
+    wish = desired(wanted("web01", "s1", "s2"))
+    uuid = fake.domain("web01").uuid
+
+    def steal() -> None:
+        ledger = fake.read_ledger(uuid)
+        assert ledger is not None
+        until = fake.world.clock.now().replace(year=2100)
+        fence = Fence(holder="root@elsewhere 7", plan_id="x", until=until)
+        fake.remember(uuid, replace(ledger, fence=fence))
+
+    outcome = applied(fake, wish, after="create_snapshot", deed=steal)
+
+    assert outcome.status is DomainStatus.LOCKED
+    ledger = fake.read_ledger(uuid)
+    assert ledger is not None
+    assert ledger.fence is not None
+    assert ledger.fence.holder == "root@elsewhere 7"
+    assert set(fake.domain("web01").records) == {"s1"}
+
+
+def test_a_guest_frozen_by_somebody_else_is_left_alone() -> None:
+    fake = host(domain("web01", vda="base"))
+    fake.domain("web01").agent.is_frozen = True
+    wish = desired(wanted("web01", "s1", quiesce=Quiesce.REQUIRED))
+
+    outcome = applied(fake, wish)
+
+    assert [r.code for r in outcome.refusals] == [RefusalCode.AGENT_FROZEN]
+    assert fake.domain("web01").agent.is_frozen
+    assert not fake.domain("web01").records
+
+
+def test_a_path_that_appeared_since_the_plan_is_not_used() -> None:
+    fake = host(domain("web01", vda="base"))
+    wish = desired(wanted("web01", "s1", "s2"))
+
+    def appear() -> None:
+        Person(fake).overlay_on(image("base"), overlay("web01", "vda", "s2"))
+
+    outcome = applied(fake, wish, after="create_snapshot", deed=appear)
+
+    assert [r.code for r in outcome.refusals] == [RefusalCode.IMAGE_NAME_TAKEN]
+
+
+def test_a_stop_ends_before_the_next_step_and_says_what_is_left() -> None:
+    fake = host(domain("web01", vda="base"))
+    wish = desired(wanted("web01", "s1", "s2"))
+    stop = threading.Event()
+    plan = planned(fake, wish, PlanRequest())
+    at_work = replace(tools(fake, wish, stop), listener=Stopper(stop))
+
+    (outcome,) = executor.apply(plan, wish, PlanRequest(), at_work)
+
+    assert outcome.status is DomainStatus.INTERRUPTED
+    assert outcome.left == "1 of 2 steps left: create"
+
+
+def test_a_domain_started_between_is_not_switched_under_its_feet() -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    Administrator(fake).shut_off("web01")
+    view = fake.guest_view("web01", "vda")
+    wish = desired(wanted("web01", prune=Prune.AUTO))
+    fake.world.meanwhile = lambda _domain: Administrator(fake).start("web01")
+
+    outcome = applied(fake, wish)
+
+    assert outcome.error is not None
+    fake.world.meanwhile = None
+    assert fake.guest_view("web01", "vda") == view
+
+
+def test_a_create_that_fails_with_the_guest_frozen_thaws_it() -> None:
+    fake = host(domain("web01", vda="base"))
+    wish = desired(wanted("web01", "s1", quiesce=Quiesce.REQUIRED))
+    plan = planned(fake, wish, PlanRequest())
+
+    def fault(_number: int, method: str, when: str) -> None:
+        if (method, when) == ("create_snapshot", "during"):
+            raise HypervisorError("cannot take a snapshot: injected", code=1)
+
+    fake.world.fault = fault
+
+    (outcome,) = executor.apply(plan, wish, PlanRequest(), tools(fake, wish))
+
+    assert outcome.status is DomainStatus.FAILED
+    assert not fake.domain("web01").agent.is_frozen
+    ledger = fake.read_ledger(fake.domain("web01").uuid)
+    assert ledger is not None
+    assert not ledger.entries
