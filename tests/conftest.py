@@ -2,11 +2,13 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.lab.fixtures import lab, lab_clean
+from tests.lab.fixtures import lab, lab_clean, second_lab
+from tests.lab.versions import told
 
-__all__ = ["lab", "lab_clean"]
+__all__ = ["lab", "lab_clean", "second_lab"]
 
 # Drawing a host is a long story; its length is not the health of a test.
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -16,3 +18,14 @@ settings.register_profile(
 )
 settings.register_profile("soak", max_examples=3000, deadline=None, suppress_health_check=_SLOW)
 settings.load_profile("soak" if os.environ.get("VIRTSNAP_SOAK") else "seeded")
+
+
+def pytest_report_header() -> str:
+    """Which libvirt versions the tests run on."""
+    return told()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The same at the end of a quiet run, which prints no header."""
+    if terminalreporter.verbosity < 0:
+        terminalreporter.write_line(told())

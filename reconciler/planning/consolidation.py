@@ -251,9 +251,17 @@ def _commit(
 
 def _actions(world: World, now: _Round) -> Iterator[Action]:
     """Commit, put the remaining records right, forget, remove."""
+    if not now.going and not now.loose:
+        return
     yield from now.commits
     moved = {path: commit.base for commit in now.commits for path in commit.merged}
-    yield from rewriting.rewrites(world, {**world.merged_by_us, **moved}, frozenset(now.going))
+    begun = world.deleting - now.going
+    settled = frozenset(r.name for r in world.domain.records) - begun
+    yield from rewriting.rewrites(
+        world, {**world.merged_by_us, **moved}, frozenset(now.going) | begun
+    )
+    # of those whose own removal waits, only what would name an image that goes now
+    yield from rewriting.rewrites(world, moved, settled)
     for record in reversed(world.domain.records):
         if record.name in now.going:
             yield ForgetSnapshot(snapshot=record.name, has_record=True)

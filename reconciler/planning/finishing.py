@@ -96,16 +96,21 @@ def finish(builder: Builder, wish: Declared) -> None:
         if o.is_ours and _is_creating(builder, o.snapshot)
     )
     removing.merge_loose(builder, interrupted, Reason.CREATE_UNRECORDED)
+    drop_leftovers(builder, wish)
+    untouched = _dangling_names(builder) | builder.world.deleting
+    by_us = builder.world.merged_by_us
+    for action in rewriting.rewrites(builder.world, by_us, untouched):
+        builder.add(action, Reason.RECORD_OUTDATED)
+
+
+def drop_leftovers(builder: Builder, wish: Declared) -> None:
+    """Ledger entries that nothing stands behind any more."""
     for difference in differ.compare(wish, builder.world).differences:
         match difference:
             case LedgerStale(fault=LedgerFault.LEFTOVER, snapshot=name) if name:
                 builder.add(ForgetSnapshot(snapshot=name, has_record=False), Reason.LEDGER_STALE)
             case _:
                 pass
-    untouched = _dangling_names(builder) | builder.world.deleting
-    by_us = builder.world.merged_by_us
-    for action in rewriting.rewrites(builder.world, by_us, untouched):
-        builder.add(action, Reason.RECORD_OUTDATED)
 
 
 def _is_creating(builder: Builder, name: SnapshotName | None) -> bool:

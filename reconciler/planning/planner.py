@@ -185,6 +185,7 @@ def _fill(
     repairing.repair(builder, wish, prune, request.selection)
     _create_and_remove(builder, wish, prune, request)
     repairing.point_at_current(builder)
+    finishing.drop_leftovers(builder, wish)
 
 
 def _create_and_remove(

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import libvirt
+
 from reconciler.engine.ports import Hypervisor
 from reconciler.model.action import CommitMethod, CommitOverlays, CreateSnapshot, NewOverlay
 from reconciler.model.domain import Disk, ObservedDomain
@@ -58,6 +60,9 @@ class Bench(Protocol):
 
     def freeze(self, handle: Handle) -> None:
         """Somebody freezes the guest file systems."""
+
+    def drop_record(self, handle: Handle, name: str) -> None:
+        """Somebody forgets a snapshot by hand, with nothing put back afterwards."""
 
     def write(self, path: ImagePath, cluster: int, value: int) -> None:
         """Put *value* into a cluster of an image that nobody has open."""
@@ -114,6 +119,10 @@ class FakeBench:
     def freeze(self, handle: Handle) -> None:
         """At once."""
         self.host.domain(handle.name).agent.is_frozen = True
+
+    def drop_record(self, handle: Handle, name: str) -> None:
+        """A person does."""
+        Person(self.host).snapshot_delete_metadata(handle.name, name)
 
     def write(self, path: ImagePath, cluster: int, value: int) -> None:
         """Into the file."""
@@ -181,6 +190,11 @@ class RealBench:
     def freeze(self, handle: Handle) -> None:
         """``virsh domfsfreeze``."""
         self.guests[handle.uuid].domain.fsFreeze()
+
+    def drop_record(self, handle: Handle, name: str) -> None:
+        """``virsh snapshot-delete --metadata``."""
+        found = self.guests[handle.uuid].domain.snapshotLookupByName(name)
+        found.delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY)
 
     def write(self, path: ImagePath, cluster: int, value: int) -> None:
         """With qemu-io."""

@@ -24,7 +24,10 @@ from tests.contract.bench import (
     seen,
     take,
 )
+from tests.fakes.host import FakeHost
+from tests.fakes.world import World
 from tests.lab.lab import Lab
+from tests.lab.versions import each_libvirt
 
 pytestmark = pytest.mark.qemu
 
@@ -33,12 +36,14 @@ Told = list[object]
 Rename = Callable[[ImagePath | None], str | None]
 
 
-@pytest.fixture
-def benches(lab: Lab, tmp_path: Path) -> Iterator[tuple[Bench, Bench]]:
-    """The fake and the real one."""
+@pytest.fixture(params=each_libvirt("real"))
+def benches(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Bench, Bench]]:
+    """The fake and the real one, of the same version."""
+    lab: Lab = request.getfixturevalue(request.param)
     host = LibvirtHost(HostName("local"), lab.daemon.uri, is_readonly=False)
+    world = World(version=lab.connection.getLibVersion())
     try:
-        yield FakeBench(), RealBench(host=host, lab=lab, folder=tmp_path)
+        yield FakeBench(FakeHost(world)), RealBench(host=host, lab=lab, folder=tmp_path)
     finally:
         host.close()
         lab.cleanup()
@@ -125,6 +130,34 @@ def snapshots_come_and_go(bench: Bench, handle: Handle, look: Callable[[], None]
     look()
 
 
+def records_are_dropped_by_hand(bench: Bench, handle: Handle, look: Callable[[], None]) -> None:
+    take(bench, handle, "s1")
+    take(bench, handle, "s2", ["vda"])
+    take(bench, handle, "s3")
+    take(bench, handle, "s4")
+    bench.drop_record(handle, "s2")
+    look()
+    bench.drop_record(handle, "s4")
+    look()
+    bench.drop_record(handle, "s1")
+    look()
+
+
+def a_merged_ones_record_is_dropped_by_hand(
+    bench: Bench, handle: Handle, look: Callable[[], None]
+) -> None:
+    for name in ("s1", "s2", "s3"):
+        bench.guest_works(handle)
+        take(bench, handle, name)
+    base, one, *_ = chain(bench, handle)
+    action = commit(base, one, method=CommitMethod.LIVE)
+    bench.host.commit_live(handle.uuid, action, bandwidth=0, progress=nothing, stop_asked=go_on)
+    bench.drop_record(handle, "s1")
+    look()
+    bench.host.remove_image(one)
+    look()
+
+
 def a_running_guest_is_consolidated(bench: Bench, handle: Handle, look: Callable[[], None]) -> None:
     for name in ("s1", "s2", "s3"):
         bench.guest_works(handle)
@@ -182,8 +215,18 @@ def test_snapshots(benches: tuple[Bench, Bench], *, running: bool) -> None:
     compare(benches, snapshots_come_and_go, disks=2, running=running)
 
 
+@pytest.mark.parametrize("running", [True, False], ids=["running", "off"])
+def test_records_dropped_by_hand(benches: tuple[Bench, Bench], *, running: bool) -> None:
+    compare(benches, records_are_dropped_by_hand, disks=2, running=running)
+
+
 @pytest.mark.parametrize(
-    "story", [a_running_guest_is_consolidated, a_domain_that_ran_is_consolidated_off]
+    "story",
+    [
+        a_running_guest_is_consolidated,
+        a_domain_that_ran_is_consolidated_off,
+        a_merged_ones_record_is_dropped_by_hand,
+    ],
 )
 def test_consolidation(benches: tuple[Bench, Bench], story: Story) -> None:
     compare(benches, story, disks=1, running=True)

@@ -180,6 +180,11 @@ class Daemon:
             script.append(f'mount --bind "$1/{name}" /etc/{name}')
         if self._usr is not None:
             script.append('mount -t overlay overlay -o "lowerdir=$2:/usr" /usr')
+            # The installed version's drivers must not shine through: the other libvirtd loads them.
+            script.append('cd "$2"; for own in lib/*/libvirt lib/*/qemu; do')
+            script.append(
+                'if [ -d "$own" ]; then mount --bind "$own" "/usr/$own"; fi; done; cd "$1"'
+            )
         script.append(
             f"exec {daemon} --config /etc/libvirt/libvirtd.conf --pid-file /run/libvirt/libvirtd.pid"
         )

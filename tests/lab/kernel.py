@@ -3,19 +3,16 @@
 Everything comes from the distribution's packages: nothing is installed, no root, no mount.
 """
 
-import fcntl
 import gzip
 import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab import packages
+from tests.lab.cache import cache_folder, locked, make_atomically
 from tests.lab.cpio import CpioArchive
 from tests.lab.elf import needed_libraries
 from tests.lab.modules import modules_in_load_order
@@ -49,43 +46,33 @@ class GuestFiles:
 
 def build_kernel_and_initramfs() -> GuestFiles:
     """The guest's files, built on the first call and taken from the cache ever after."""
-    cache = _cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
-    folder = cache / _recipe_digest()
+    folder = cache_folder() / _recipe_digest()
     files = GuestFiles(
         kernel=folder / "vmlinuz",
         initramfs=folder / "initramfs.img",
         data_disk=folder / "data.raw",
     )
-    with _locked(cache / "lock"):
+    with locked("lock"):
         if not folder.exists():
-            _build_atomically(folder)
+            make_atomically(folder, _build)
     return files
 
 
-def _build_atomically(folder: Path) -> None:
-    """Build beside *folder*, then rename: a folder of that name is always whole."""
-    with tempfile.TemporaryDirectory(prefix="building-", dir=folder.parent) as temporary:
-        root, result = Path(temporary) / "root", Path(temporary) / "result"
-        result.mkdir()
-        packages.unpack(_downloaded(folder.parent).glob("*.deb"), root)
-        kernel = next((root / "boot").glob("vmlinuz-*"))
-        shutil.copyfile(kernel, result / "vmlinuz")
-        archive = _initramfs(root, kernel.name.removeprefix("vmlinuz-"))
-        (result / "initramfs.img").write_bytes(gzip.compress(archive, 6, mtime=0))
-        _make_data_disk(result / "data.raw")
-        result.rename(folder)
+def _build(result: Path, scratch: Path) -> None:
+    root = scratch / "root"
+    packages.unpack(_downloaded().glob("*.deb"), root)
+    kernel = next((root / "boot").glob("vmlinuz-*"))
+    shutil.copyfile(kernel, result / "vmlinuz")
+    archive = _initramfs(root, kernel.name.removeprefix("vmlinuz-"))
+    (result / "initramfs.img").write_bytes(gzip.compress(archive, 6, mtime=0))
+    _make_data_disk(result / "data.raw")
 
 
-def _downloaded(cache: Path) -> Path:
+def _downloaded() -> Path:
     """The .deb files, kept apart from what is made of them: they are the slow part."""
-    folder = cache / f"packages-{_digest(Path(packages.__file__))}"
+    folder = cache_folder() / f"packages-{_digest(Path(packages.__file__))}"
     if not folder.exists():
-        with tempfile.TemporaryDirectory(prefix="loading-", dir=cache) as temporary:
-            result = Path(temporary) / "packages"
-            result.mkdir()
-            packages.download_guest_packages(result)
-            result.rename(folder)
+        make_atomically(folder, lambda result, _: packages.download_guest_packages(result))
     return folder
 
 
@@ -159,11 +146,6 @@ def _first(root: Path, *candidates: str) -> Path:
     raise FileNotFoundError(f"cannot find {' or '.join(candidates)} in the packages")
 
 
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "virtsnap-lab"
-
-
 def _recipe_digest() -> str:
     """Changes when anything that makes the files changes, so that no stale guest is used."""
     here = Path(__file__).parent
@@ -176,10 +158,3 @@ def _digest(*sources: Path) -> str:
     for source in sources:
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with open(path, "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

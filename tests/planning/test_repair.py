@@ -158,6 +158,7 @@ def test_a_lost_ledger_is_only_rebuilt_and_what_has_no_record_is_lost() -> None:
     plan = plan_of(fake, wish)
 
     assert steps(plan) == ["adopt s1 taken", "adopt s2 taken", "adopt s3 lost"]
+    assert kinds(plan) == ["LedgerStale", "SnapshotLost s3"]
     assert codes(plan) == ["SnapshotLost s3"]
     reconciled(fake, _desired(wish), PlanRequest())
     assert codes(plan_of(fake, wish)) == ["SnapshotLost s3"]
