@@ -203,6 +203,7 @@ def _create_and_remove(
     def agreed() -> None:
         while True:
             before = len(builder.steps)
+            repairing.point_at_current(builder)
             repairing.repair_with_approval(builder, wish, prune)
             _remove(builder, wish, prune, request, with_approval=True)
             if len(builder.steps) == before:
