@@ -74,19 +74,14 @@ class DomainWork:
 
     def carry_out(self, todo: tuple[Step, ...]) -> None:
         """Do the steps in order; a refusal met on the way ends it quietly, an error raises."""
-        world = self.observe()
-        if fingerprint.of(world) != self.plan.fingerprint:
-            raise PlanStaleError(
-                f"cannot apply the plan of {self.plan.domain}: the domain has changed since",
-                hint="virtsnap plan, and look again",
-            )
+        world = self._as_planned()
         if differ.rebuild_only(world):
             # one write: half a ledger under a new serial would look like a whole one
             self._rebuild(world, todo)
             return
         self._take_fence(world)
         try:
-            world = self.observe()
+            world = self._as_planned()
             for step in todo:
                 after = self._step(step, world)
                 if after is None:
@@ -94,6 +89,15 @@ class DomainWork:
                 world = after
         finally:
             self._drop_fence()
+
+    def _as_planned(self) -> World:
+        world = self.observe()
+        if fingerprint.of(world) != self.plan.fingerprint:
+            raise PlanStaleError(
+                f"cannot apply the plan of {self.plan.domain}: the domain has changed since",
+                hint="virtsnap plan, and look again",
+            )
+        return world
 
     def left(self) -> str:
         """What an interrupted plan has not done, in one line."""

@@ -48,11 +48,13 @@ class Mounts:
 def scanned(folder: str, shelf: ImageShelf, mounts: Mounts) -> ObservedFolder:
     """Put every image of *folder* (not of folders in it) on the shelf."""
     is_listed, others = _looked_through(folder, shelf)
+    free, size = _room(folder)
     return ObservedFolder(
         path=folder,
         is_listed=is_listed,
         is_writable=_is_writable(folder),
-        free=_free(folder),
+        free=free,
+        size=size,
         is_shared=mounts.is_shared(folder),
         others=others,
     )
@@ -87,12 +89,13 @@ def _is_writable(folder: str) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def _free(folder: str) -> int | None:
+def _room(folder: str) -> tuple[int | None, int | None]:
+    """What is free for us on its file system, and the size of that."""
     try:
         status = os.statvfs(folder)
     except OSError:
-        return None
-    return status.f_bavail * status.f_frsize
+        return None, None
+    return status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize
 
 
 def _parsed(line: str) -> tuple[str, str] | None:

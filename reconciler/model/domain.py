@@ -167,6 +167,8 @@ class ObservedFolder:
     is_listed: bool = True
     is_writable: bool = True
     free: int | None = None
+    #: of the whole file system
+    size: int | None = None
     #: on a file system that other hosts can mount
     is_shared: bool = False
     #: names in it that are taken by something that is no image of the host's list

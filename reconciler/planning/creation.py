@@ -152,7 +152,7 @@ def _chosen(
         cause = _why_not_captured(world, disk)
         if cause is not None:
             return _refuse(snapshot, RefusalCode.DISK_NOT_SUPPORTED, disk=disk.target, cause=cause)
-        writers = _other_writers(world, disk)
+        writers = other_writers(world, disk)
         if writers:
             return _refuse(
                 snapshot,
@@ -168,7 +168,7 @@ def _chosen(
     return tuple(disks), tuple(skipped)
 
 
-def _other_writers(world: World, disk: Disk) -> tuple[str, ...]:
+def other_writers(world: World, disk: Disk) -> tuple[str, ...]:
     """Other domains that write, or will, to an image the snapshot would freeze."""
     writers = {
         naming.domain
@@ -180,6 +180,14 @@ def _other_writers(world: World, disk: Disk) -> tuple[str, ...]:
 
 
 def _why_not_captured(world: World, disk: Disk) -> str | None:
+    cause = why_not_supported(world, disk)
+    if cause is None and disk.chain is None:
+        return "on a chain that cannot be read whole"
+    return cause
+
+
+def why_not_supported(world: World, disk: Disk) -> str | None:
+    """What about the kind of *disk* keeps it out of a snapshot."""
     if disk.device != "disk":
         return f"a {disk.device}"
     if disk.is_readonly:
@@ -198,8 +206,6 @@ def _why_not_captured(world: World, disk: Disk) -> str | None:
         return "a qcow2 image with an external data file"
     if disk.format not in ("qcow2", "raw"):
         return f"in format {disk.format}"
-    if disk.chain is None:
-        return "on a chain that cannot be read whole"
     return None
 
 
@@ -247,11 +253,16 @@ def _depth(
     world: World, wish: DesiredDomain, snapshot: DesiredSnapshot, disk: Disk
 ) -> Refusal | None:
     assert disk.chain is not None
-    deep = world.host.libvirt_version in DEEP_CHAINS_FAIL
-    of_libvirt = (DEEP_LIMIT if deep else HARD_LIMIT) - 1
+    of_libvirt = libvirt_limit(world)
     declared = of_libvirt if wish.max_depth is None else wish.max_depth
     limit = min(of_libvirt, declared)
     depth = disk.chain.depth + 1
     if depth <= limit:
         return None
     return _refuse(snapshot, RefusalCode.CHAIN_TOO_DEEP, disk=disk.target, depth=depth, limit=limit)
+
+
+def libvirt_limit(world: World) -> int:
+    """So many images above the base this libvirt starts again."""
+    deep = world.host.libvirt_version in DEEP_CHAINS_FAIL
+    return (DEEP_LIMIT if deep else HARD_LIMIT) - 1

@@ -64,7 +64,7 @@ def compare(wish: Declared, world: World) -> Drift:
     if world.ledger.is_freezing:
         found.append(FreezeUnended())
     found += _jobs(world)
-    found += _definitions(world)
+    found += unsound_disks(world)
     found += _declared(wish, world)
     found += _others(wish, world)
     dangling = tuple(storage.dangling(world, wish.names))
@@ -141,7 +141,8 @@ def _jobs(world: World) -> Iterator[Difference]:
         yield JobUnfinished(disk=job.disk, job=job.kind, is_ours=ours)
 
 
-def _definitions(world: World) -> Iterator[Difference]:
+def unsound_disks(world: World) -> Iterator[Difference]:
+    """Disks whose definitions disagree, or whose chain is broken."""
     domain = world.domain
     for disk in domain.live or ():
         stored = next((d for d in domain.persistent or () if d.target == disk.target), None)

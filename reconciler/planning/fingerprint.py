@@ -7,7 +7,7 @@ from pydantic_core import to_json
 
 from reconciler.model.chain import Image
 from reconciler.model.domain import BlockJob, ObservedDomain
-from reconciler.model.ledger import Ledger
+from reconciler.model.ledger import LedgerProblem
 from reconciler.model.plan import Step
 from reconciler.model.snapshot import SnapshotRecord
 from reconciler.planning.world import World
@@ -20,10 +20,13 @@ def of(world: World) -> str:
     step is safe is proven again right before it.
     """
     domain = world.domain
+    # no ledger, and that of another domain, are the same as an empty one
+    foreign = domain.ledger_problem is LedgerProblem.FOREIGN
     still = replace(
         domain,
         jobs=tuple(BlockJob(disk=job.disk, kind=job.kind) for job in domain.jobs),
-        ledger=_still(domain.ledger),
+        ledger=replace(world.ledger, serial=0, fence=None),
+        ledger_problem=None if foreign else domain.ledger_problem,
         journal_serial=0,
         power_detail="",
         records=tuple(replace(record, ledger_serial=0) for record in domain.records),
@@ -39,10 +42,6 @@ def of_steps(fingerprint: str, steps: tuple[Step, ...]) -> str:
 def digest(value: object) -> str:
     """``sha256:…`` of the JSON form of *value*."""
     return "sha256:" + hashlib.sha256(to_json(value)).hexdigest()
-
-
-def _still(ledger: Ledger | None) -> Ledger | None:
-    return replace(ledger, serial=0, fence=None) if ledger else None
 
 
 def _images(world: World) -> list[Image]:

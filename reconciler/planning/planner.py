@@ -7,6 +7,7 @@ from reconciler.model.action import AdoptSnapshot, ThawGuest
 from reconciler.model.desired import Desired, DesiredDomain, DesiredHost, Prune
 from reconciler.model.domain import ObservedDomain, ObservedHost
 from reconciler.model.drift import (
+    DanglingCause,
     Difference,
     DomainMissing,
     Drift,
@@ -262,6 +263,14 @@ def _refusal_of(difference: Difference, world: World) -> Refusal | None:
     match difference:
         case SnapshotLost():
             return refusal(RefusalCode.SNAPSHOT_LOST, snapshot=difference.snapshot)
+        case RecordDangling(is_managed=True, is_declared=True, cause=DanglingCause.MISSING):
+            # an unmounted folder is no loss
+            return refusal(
+                RefusalCode.STORAGE_ABSENT,
+                snapshot=difference.snapshot,
+                disk=difference.disk,
+                image=difference.image,
+            )
         case RecordDangling(is_managed=True, is_declared=True):
             return refusal(
                 RefusalCode.SNAPSHOT_LOST, snapshot=difference.snapshot, cause=difference.cause

@@ -1,0 +1,321 @@
+"""The findings of one domain."""
+
+from collections.abc import Iterator
+
+from reconciler.model.chain import Presence
+from reconciler.model.desired import Quiesce
+from reconciler.model.domain import AgentState, Disk, PowerState
+from reconciler.model.drift import (
+    ChainBroken,
+    CurrentMisplaced,
+    DefinitionsDisagree,
+    Difference,
+    FreezeUnended,
+    ImageOrphaned,
+    JobUnfinished,
+    LedgerFault,
+    LedgerStale,
+    OverlayUnrecorded,
+    RecordDangling,
+    RecordOutdated,
+    SnapshotUndeclared,
+    Undeclared,
+)
+from reconciler.model.finding import Finding, FindingCode, finding
+from reconciler.model.names import DiskTarget, ImagePath, folder_of
+from reconciler.model.snapshot import DiskCapture
+from reconciler.planning import creation, differ, storage
+from reconciler.planning.differ import Declared
+from reconciler.planning.world import World
+
+_LEDGER = {
+    LedgerFault.LOST: FindingCode.LEDGER_LOST,
+    LedgerFault.ROLLED_BACK: FindingCode.LEDGER_ROLLED_BACK,
+    LedgerFault.DAMAGED: FindingCode.LEDGER_DAMAGED,
+    LedgerFault.NEWER: FindingCode.LEDGER_NEWER,
+    LedgerFault.UNCONFIRMED: FindingCode.LEDGER_UNFINISHED,
+    LedgerFault.LEFTOVER: FindingCode.LEDGER_UNFINISHED,
+}
+
+
+def examine(world: World, wish: Declared) -> Iterator[Finding]:
+    """1. what stops all work, 2. where the three truths disagree, 3. what could be better."""
+    yield from _standstill(world)
+    yield from _disagreements(world, wish)
+    yield from _formats(world)
+    yield from _depths(world, wish)
+    yield from _neighbours(world)
+    yield from _internal(world)
+    yield from _disks(world)
+    yield from _agent(world, wish)
+    yield from _attachments(world)
+
+
+# --- what stops all work
+
+
+def _standstill(world: World) -> Iterator[Finding]:
+    domain = world.domain
+    if domain.is_paused_on_error:
+        yield finding(
+            FindingCode.PAUSED_ON_ERROR, domain=domain.name, state=domain.power_detail or None
+        )
+    if domain.has_managed_save:
+        yield finding(FindingCode.MANAGED_SAVE, domain=domain.name)
+    if domain.domain_job is not None:
+        yield finding(FindingCode.DOMAIN_BUSY, domain=domain.name, job=domain.domain_job)
+    for record in domain.records:
+        if record.is_delete_unfinished:
+            yield finding(
+                FindingCode.DELETE_UNFINISHED, domain=domain.name, snapshot=record.name
+            )
+
+
+# --- where records, definitions and files disagree
+
+
+def _disagreements(world: World, wish: Declared) -> Iterator[Finding]:
+    """What the differ sees; with no ledger to go by it looks at little, so chains are added."""
+    differences = differ.compare(wish, world).differences
+    if differ.rebuild_only(world):
+        differences = (*differences, *differ.unsound_disks(world))
+    for difference in differences:
+        yield from _told(world, difference)
+
+
+def _told(world: World, difference: Difference) -> Iterator[Finding]:
+    """The finding that *difference* is; what a manifest wants otherwise is for ``plan`` to say."""
+    name = world.domain.name
+    match difference:
+        case LedgerStale(fault=fault, snapshot=snapshot):
+            yield finding(_LEDGER[fault], domain=name, snapshot=snapshot)
+        case FreezeUnended():
+            yield finding(FindingCode.FREEZE_UNENDED, domain=name)
+        case JobUnfinished(disk=disk, job=job, is_ours=is_ours):
+            code = FindingCode.JOB_UNFINISHED if is_ours else FindingCode.JOB_FOREIGN
+            yield finding(code, domain=name, disk=disk, job=job)
+        case SnapshotUndeclared(snapshot=snapshot, why=Undeclared.DELETING):
+            yield finding(FindingCode.REMOVAL_UNFINISHED, domain=name, snapshot=snapshot)
+        case DefinitionsDisagree(disk=disk, live=live, persistent=persistent):
+            yield finding(
+                FindingCode.DEFINITIONS_DISAGREE,
+                domain=name,
+                disk=disk,
+                live=live,
+                persistent=persistent,
+            )
+        case ChainBroken():
+            yield from _broken(world, difference)
+        case RecordDangling():
+            yield _dangling(world, difference)
+        case RecordOutdated(snapshot=snapshot, disk=disk, image=image):
+            yield finding(
+                FindingCode.RECORD_OUTDATED, domain=name, disk=disk, snapshot=snapshot, image=image
+            )
+        case CurrentMisplaced(snapshot=snapshot, observed=observed):
+            yield finding(
+                FindingCode.CURRENT_MISPLACED, domain=name, snapshot=snapshot, observed=observed
+            )
+        case OverlayUnrecorded(disk=disk, image=image, is_ours=is_ours, snapshot=snapshot):
+            code = FindingCode.OVERLAY_UNRECORDED if is_ours else FindingCode.FOREIGN_OVERLAY
+            yield finding(code, domain=name, disk=disk, image=image, snapshot=snapshot)
+        case ImageOrphaned(disk=disk, image=image, snapshot=snapshot, size=size):
+            yield finding(
+                FindingCode.IMAGE_ORPHANED,
+                domain=name,
+                disk=disk,
+                image=image,
+                snapshot=snapshot,
+                size=size,
+            )
+        case _:
+            return
+
+
+def _broken(world: World, difference: ChainBroken) -> Iterator[Finding]:
+    presence = world.image(difference.image).presence
+    if presence is Presence.MISSING:
+        code = FindingCode.IMAGE_MISSING
+    elif presence is Presence.UNKNOWN:
+        code = FindingCode.CHAIN_UNREADABLE
+    elif _lacks_format(world, difference.image):
+        return  # told as such, see _formats
+    else:
+        code = FindingCode.CHAIN_BROKEN
+    yield finding(
+        code,
+        domain=world.domain.name,
+        disk=difference.disk,
+        image=difference.image,
+        folder=folder_of(difference.image),
+        cause=difference.cause,
+    )
+
+
+def _dangling(world: World, difference: RecordDangling) -> Finding:
+    whose = "managed" if difference.is_managed else "unmanaged"
+    return finding(
+        FindingCode.RECORD_DANGLING,
+        domain=world.domain.name,
+        disk=difference.disk,
+        snapshot=difference.snapshot,
+        image=difference.image,
+        cause=difference.cause,
+        **{whose: difference.snapshot},
+    )
+
+
+def _lacks_format(world: World, path: ImagePath) -> bool:
+    image = world.image(path)
+    return image.is_examined and image.backing is not None and image.backing_format is None
+
+
+def _formats(world: World) -> Iterator[Finding]:
+    for disk in _written(world):
+        assert disk.source is not None
+        for path in disk.chain or world.walk(disk.source):
+            if _lacks_format(world, path):
+                yield finding(
+                    FindingCode.BACKING_FORMAT_MISSING,
+                    domain=world.domain.name,
+                    disk=disk.target,
+                    image=path,
+                    backing=world.image(path).backing,
+                )
+
+
+def _written(world: World) -> Iterator[Disk]:
+    """The disks with an image that the guest writes to."""
+    return (disk for disk in world.domain.disks if disk.is_writable and disk.source is not None)
+
+
+# --- limits and neighbours
+
+
+def _depths(world: World, wish: Declared) -> Iterator[Finding]:
+    """From four fifths of what libvirt starts again; beyond what the manifest allows."""
+    of_libvirt = creation.libvirt_limit(world)
+    declared = wish.domain.max_depth if wish.domain else None
+    deep = {found.disk for found in storage.too_deep(world, declared)}
+    for disk in _written(world):
+        depth = disk.chain.depth if disk.chain else 0
+        is_near = depth * 5 >= of_libvirt * 4
+        if is_near or disk.target in deep:
+            yield finding(
+                FindingCode.CHAIN_DEEP,
+                domain=world.domain.name,
+                disk=disk.target,
+                depth=depth,
+                limit=declared if disk.target in deep and not is_near else of_libvirt,
+                is_problem=depth >= of_libvirt or disk.target in deep,
+            )
+
+
+def _neighbours(world: World) -> Iterator[Finding]:
+    """Other domains at images of this one; a template below the oldest snapshot is for sharing."""
+    for disk in _written(world):
+        if disk.is_shareable or disk.chain is None:
+            continue
+        writers = creation.other_writers(world, disk)
+        if writers:
+            yield _neighbour(world, disk, FindingCode.IMAGE_WRITTEN_ELSEWHERE, writers)
+            continue
+        frozen = storage.frozen_layers(world, disk.target)
+        own = next((path for path in disk.chain if path in frozen), disk.chain.active)
+        readers = world.readers_elsewhere(own)
+        if readers:
+            is_active = bool(world.readers_elsewhere(disk.chain.active))
+            yield _neighbour(
+                world, disk, FindingCode.IMAGE_READ_ELSEWHERE, readers, is_problem=is_active
+            )
+
+
+def _neighbour(
+    world: World,
+    disk: Disk,
+    code: FindingCode,
+    readers: tuple[str, ...],
+    *,
+    is_problem: bool = False,
+) -> Finding:
+    return finding(
+        code,
+        domain=world.domain.name,
+        disk=disk.target,
+        image=disk.source,
+        readers=", ".join(readers),
+        is_problem=is_problem,
+    )
+
+
+def _internal(world: World) -> Iterator[Finding]:
+    """Internal snapshots where a commit would destroy them, or that libvirt does not know."""
+    for disk in _written(world):
+        assert disk.source is not None
+        known = _known_internal(world, disk.target)
+        for path in disk.chain or world.walk(disk.source):
+            number = world.image(path).internal_snapshots
+            is_in_the_way = disk.chain is not None and disk.chain.depth > 0
+            if number and (is_in_the_way or number > known):
+                yield finding(
+                    FindingCode.INTERNAL_SNAPSHOTS,
+                    domain=world.domain.name,
+                    disk=disk.target,
+                    image=path,
+                    number=number,
+                    known=known,
+                )
+
+
+def _known_internal(world: World, target: DiskTarget) -> int:
+    captures = (record.disk(target) for record in world.domain.records)
+    return sum(1 for disk in captures if disk and disk.capture is DiskCapture.INTERNAL)
+
+
+# --- what a snapshot will lack
+
+
+def _disks(world: World) -> Iterator[Finding]:
+    for disk in world.domain.disks:
+        if not disk.is_writable:
+            continue  # CD-ROMs and the like hold nothing that a snapshot could lose
+        cause = creation.why_not_supported(world, disk)
+        if disk.is_excluded:
+            cause = "left out by the definition (snapshot='no')"
+        if cause is not None:
+            yield finding(
+                FindingCode.DISK_NOT_CAPTURED,
+                domain=world.domain.name,
+                disk=disk.target,
+                cause=cause,
+            )
+
+
+def _agent(world: World, wish: Declared) -> Iterator[Finding]:
+    domain = world.domain
+    snapshots = wish.domain.snapshots if wish.domain else ()
+    required = next((s.name for s in snapshots if s.quiesce is Quiesce.REQUIRED), None)
+    if domain.agent is AgentState.ABSENT:
+        code = FindingCode.AGENT_ABSENT
+    elif domain.agent is AgentState.DISCONNECTED and domain.power is PowerState.RUNNING:
+        code = FindingCode.AGENT_NOT_CONNECTED
+    else:
+        return
+    yield finding(
+        code, domain=domain.name, required=required, is_problem=required is not None
+    )
+
+
+def _attachments(world: World) -> Iterator[Finding]:
+    domain = world.domain
+    if domain.checkpoints:
+        yield finding(
+            FindingCode.CHECKPOINTS,
+            domain=domain.name,
+            number=len(domain.checkpoints),
+            checkpoint=domain.checkpoints[0],
+        )
+    if domain.firmware == "uefi":
+        yield finding(FindingCode.UEFI_NOT_CAPTURED, domain=domain.name)
+    if domain.has_tpm:
+        yield finding(FindingCode.TPM_NOT_CAPTURED, domain=domain.name)
