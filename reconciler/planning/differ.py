@@ -175,7 +175,12 @@ def _break(world: World, disk: Disk) -> tuple[ImagePath, str] | None:
             return path, "unreadable"
         if disk.chain is None and image.backing is not None and image.backing_format is None:
             return path, "no backing format"
-    return None if disk.chain else (disk.source, "unreadable")
+    if disk.chain is None:
+        return disk.source, "unreadable"
+    by_header = tuple(reversed(world.walk(disk.source)))
+    if all(world.image(path).is_examined for path in by_header) and by_header != chain:
+        return disk.source, "the running domain has another chain than the files say"
+    return None
 
 
 # --- snapshots
