@@ -177,9 +177,10 @@ def _break(world: World, disk: Disk) -> tuple[ImagePath, str] | None:
             return path, "no backing format"
     if disk.chain is None:
         return disk.source, "unreadable"
-    by_header = tuple(reversed(world.walk(disk.source)))
-    if all(world.image(path).is_examined for path in by_header) and by_header != chain:
-        return disk.source, "the running domain has another chain than the files say"
+    for path in chain:
+        image = world.image(path)
+        if image.is_examined and image.backing != disk.chain.below(path):
+            return path, "the running domain has another chain than the files say"
     return None
 
 
