@@ -87,7 +87,7 @@ def test_a_command_that_is_not_there_is_found() -> None:
     flags = _flags()
 
     assert list(_wrong("plan --nonsense", flags)) == ["--nonsense"]
-    assert list(_wrong("doctor", flags)) == ["doctor"]
+    assert list(_wrong("conjure", flags)) == ["conjure"]
     assert list(_wrong("run --once --source . -o json", flags)) == []
     assert any("virtsnap apply" in line for line in _code((ROOT / "README.md").read_text()))
 

@@ -31,7 +31,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.LOCKED: "Somebody else is changing the domain.",
     ExitCode.STALE: "The plan is stale: the domain has changed since it was planned.",
     ExitCode.REFUSED: "Nothing failed, and something was refused or held. `plan` says so with "
-    "`--detailed-exitcode` only.",
+    "`--detailed-exitcode` only. `doctor`: there is a problem; warnings alone end with 0.",
     ExitCode.PARTLY: "`apply`: some domains failed, or were left half way; others were applied.",
     ExitCode.USAGE: "Bad usage: an unknown verb or option, or a combination without sense.",
     ExitCode.INTERRUPTED: "Ctrl-C. The work ended at a safe point; the next apply goes on.",

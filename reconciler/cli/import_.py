@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,9 +54,10 @@ def import_(options: Options, domains: Domains = None, every: All = False, out: 
     hosts = observed_hosts(options)
     with wiring.opened(hosts, options, is_readonly=True) as connections:
         seen = observe_all(connections)
+    named = (replace(host, name=name) for name, host in seen.items())
     pairs = [
         (host, domain)
-        for host in seen.values()
+        for host in named
         for domain in host.domains
         if options.selection.has_domain(domain.name)
     ]
@@ -79,7 +81,8 @@ def _texts(found: list[Pair], *, says_host: bool) -> list[str]:
     from reconciler.planning.world import world_of
     from reconciler.report.manifests import manifest_text
 
-    indexes = {host.name: index_of(host) for host, _ in found}
+    hosts = {host.name: host for host, _ in found}
+    indexes = {name: index_of(host) for name, host in hosts.items()}
     return [
         manifest_text(
             domain,

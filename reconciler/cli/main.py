@@ -19,6 +19,7 @@ _ParseError = typer.BadParameter.__mro__[2]
 def build() -> typer.Typer:
     """The application with every verb."""
     from reconciler.cli.apply import apply
+    from reconciler.cli.doctor import doctor
     from reconciler.cli.import_ import import_
     from reconciler.cli.observe import observe
     from reconciler.cli.plan import plan
@@ -35,7 +36,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     add_root(app)
-    for verb in (validate, plan, apply, run, status, tree, observe, import_, schema):
+    for verb in (validate, plan, apply, run, status, tree, doctor, observe, import_, schema):
         # `import` is a word of Python
         add_verb(app, verb.__name__.rstrip("_"), verb)
     return app

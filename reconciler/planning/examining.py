@@ -66,9 +66,7 @@ def _standstill(world: World) -> Iterator[Finding]:
         yield finding(FindingCode.DOMAIN_BUSY, domain=domain.name, job=domain.domain_job)
     for record in domain.records:
         if record.is_delete_unfinished:
-            yield finding(
-                FindingCode.DELETE_UNFINISHED, domain=domain.name, snapshot=record.name
-            )
+            yield finding(FindingCode.DELETE_UNFINISHED, domain=domain.name, snapshot=record.name)
 
 
 # --- where records, definitions and files disagree
@@ -153,7 +151,6 @@ def _broken(world: World, difference: ChainBroken) -> Iterator[Finding]:
 
 
 def _dangling(world: World, difference: RecordDangling) -> Finding:
-    whose = "managed" if difference.is_managed else "unmanaged"
     return finding(
         FindingCode.RECORD_DANGLING,
         domain=world.domain.name,
@@ -161,7 +158,8 @@ def _dangling(world: World, difference: RecordDangling) -> Finding:
         snapshot=difference.snapshot,
         image=difference.image,
         cause=difference.cause,
-        **{whose: difference.snapshot},
+        managed=difference.snapshot if difference.is_managed else None,
+        unmanaged=None if difference.is_managed else difference.snapshot,
     )
 
 
@@ -301,9 +299,7 @@ def _agent(world: World, wish: Declared) -> Iterator[Finding]:
         code = FindingCode.AGENT_NOT_CONNECTED
     else:
         return
-    yield finding(
-        code, domain=domain.name, required=required, is_problem=required is not None
-    )
+    yield finding(code, domain=domain.name, required=required, is_problem=required is not None)
 
 
 def _attachments(world: World) -> Iterator[Finding]:

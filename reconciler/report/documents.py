@@ -8,6 +8,7 @@ from reconciler.model.outcome import DomainOutcome, DomainStatus
 from reconciler.model.plan import DomainPlan, HeldUntil, Plan
 from reconciler.model.refusal import Refusal, RefusalCode
 from reconciler.report import summary
+from reconciler.report.doctor import DoctorDocument
 from reconciler.report.document import Document, UtcTime, WholeDocument
 from reconciler.report.drift_documents import DriftDocument, drift_document
 from reconciler.report.observation import ObservationDocument
@@ -139,6 +140,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "outcome": OutcomeDocument,
     "status": StatusDocument,
     "tree": TreeDocument,
+    "doctor": DoctorDocument,
     "observation": ObservationDocument,
     "validation": ValidationDocument,
     "version": VersionDocument,

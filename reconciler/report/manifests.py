@@ -33,7 +33,7 @@ def manifest_text(
     """A whole ``DomainSnapshots`` document.
 
     *host* is written when it must be said.  *dangling* are snapshots whose frozen layer is not what
-    it was, each with why; declared, they would be lost.
+    it was, or is missing now, each with why; declared, they would be refused.
     """
     broken = dangling or {}
     records = _in_tree_order(domain)
@@ -166,7 +166,7 @@ def _comments(
             case Mark.LOST:
                 yield f"lost: {record.name} ({facts}), its record is there again"
             case _ if record.name in broken:
-                yield f"lost: {record.name} ({facts}), {broken[record.name]}"
+                yield f"not intact: {record.name} ({facts}), {broken[record.name]}"
             case _ if not _is_of_known_kind(record):
                 yield f"managed: {record.name} ({facts}), of a kind this version cannot declare"
             case _ if record.description and not _has_prose(record):

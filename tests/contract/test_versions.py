@@ -61,11 +61,12 @@ def test_an_external_snapshot_that_does_not_say_disk_only(any_lab: Lab, tmp_path
         assert by_hand.record(guest, "s1").find("memory") is None
 
 
-def test_an_overlay_made_while_off_is_readable_for_all(any_lab: Lab, tmp_path: Path) -> None:
+def test_an_overlay_made_while_off_may_be_readable_for_all(any_lab: Lab, tmp_path: Path) -> None:
     guest = shut_off(any_lab, tmp_path)
     by_hand.snapshot(guest, "s1")
     mode = stat.S_IMODE(guest.active_images()["vda"].stat().st_mode)
-    assert mode == (0o644 if version(any_lab) < 11_010_000 else 0o600)
+    # Distributions have brought the mend of 11.10 to older versions (CVE-2025-13193).
+    assert mode == 0o600 or (mode == 0o644 and version(any_lab) < 11_010_000)
 
 
 def test_a_delete_that_is_not_of_the_newest_while_off(any_lab: Lab, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def _folder(world: World, path: str, declared: Mapping[ImagePath, str]) -> Obser
         is_listed=is_whole and folder.is_accessible,
         is_writable=folder.is_writable and folder.is_accessible,
         free=folder.free,
+        size=folder.size,
         is_shared=folder.is_shared,
     )
 

@@ -43,6 +43,7 @@ class FakeFolder:
     is_accessible: bool = True
     is_writable: bool = True
     free: int | None = 1 << 40
+    size: int | None = None
     is_shared: bool = False
 
 

@@ -147,7 +147,7 @@ def test_native_reverts_after_virtsnap_keep_what_the_snapshots_need(
 ) -> None:
     guest = first_and_third_of_three(any_site, running=running)
     moments = storage.moments(guest)
-    for name in ("s1", "s3", "s1"):
+    for name in ("s3", "s1"):
         native_revert(guest, name)
         assert guest.is_running is running
         assert by_hand.current(guest) == name
@@ -156,6 +156,7 @@ def test_native_reverts_after_virtsnap_keep_what_the_snapshots_need(
             of_name = {target: what for (of, target), what in moments.items() if of == name}
             assert storage.view(guest) == of_name
     assert_virtsnap_does_no_harm(any_site, guest, moments, "s1", "s3")
+    assert any_site.is_in_sync()
 
     # s1 is current and has a child: libvirt deletes the other branch, not the root.
     assert_refused(native_delete, guest, "s1", BRANCH_REFUSED)
@@ -164,3 +165,11 @@ def test_native_reverts_after_virtsnap_keep_what_the_snapshots_need(
     assert_kept(guest, moments, "s1")
     any_site.declare(guest, "s1", prune="auto")
     assert_virtsnap_does_no_harm(any_site, guest, moments, "s1")
+
+    view = {} if running else storage.view(guest)
+    any_site.declare(guest, prune="auto")
+    any_site.apply()
+    assert guest.active_images() == guest.disks
+    assert storage.images(guest.folder) == set(guest.disks.values())
+    if not running:
+        assert storage.view(guest) == view
