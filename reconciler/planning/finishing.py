@@ -6,7 +6,9 @@ from reconciler.model.action import (
     CommitMethod,
     FinishJob,
     ForgetSnapshot,
+    RedefineSnapshot,
     RemovalCause,
+    SourceChange,
     ThawGuest,
 )
 from reconciler.model.drift import (
@@ -97,9 +99,22 @@ def finish(builder: Builder, wish: Declared) -> None:
     )
     removing.merge_loose(builder, interrupted, Reason.CREATE_UNRECORDED)
     drop_leftovers(builder, wish)
+    _tell_the_truth(builder)
     untouched = _dangling_names(builder) | builder.world.deleting
     by_us = builder.world.merged_by_us
     for action in rewriting.rewrites(builder.world, by_us, untouched):
+        builder.add(action, Reason.RECORD_OUTDATED)
+
+
+def _tell_the_truth(builder: Builder) -> None:
+    """Records that an old libvirt made name a lower layer are given back their own."""
+    found: dict[SnapshotName, list[SourceChange]] = {}
+    for name, target, frozen in storage.understated(builder.world):
+        image_format = rewriting.declared_format(builder.world, target, frozen)
+        change = SourceChange(target=target, source=frozen, source_format=image_format)
+        found.setdefault(name, []).append(change)
+    for name, changes in found.items():
+        action = RedefineSnapshot(snapshot=name, sources=tuple(changes))
         builder.add(action, Reason.RECORD_OUTDATED)
 
 

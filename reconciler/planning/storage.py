@@ -60,6 +60,8 @@ def _fault(world: World, disk: SnapshotDisk) -> tuple[ImagePath, DanglingCause] 
 def outdated(world: World, without: frozenset[SnapshotName]) -> Iterator[RecordOutdated]:
     """Managed records, intact themselves, that name images whose content has moved."""
     gone = without | world.deleting
+    for name, target, frozen in understated(world):
+        yield RecordOutdated(snapshot=name, disk=target, image=frozen)
     if not world.moved:
         return
     for record in world.domain.records:
@@ -72,6 +74,24 @@ def outdated(world: World, without: frozenset[SnapshotName]) -> Iterator[RecordO
                 yield RecordOutdated(
                     snapshot=record.name, disk=disk.target, image=world.now_at(moved)
                 )
+
+
+def understated(world: World) -> Iterator[tuple[SnapshotName, DiskTarget, ImagePath]]:
+    """Managed records that name a layer below the one they froze, and the true one.
+
+    libvirt before 9.9 rewrites the frozen layer of every descendant when a record is dropped,
+    also where nothing was committed (facts §4.4).  The overlay's own header still tells.
+    """
+    for record in world.domain.records:
+        if not world.is_managed(record) or record.name in world.deleting:
+            continue
+        for disk in record.external_disks:
+            overlay = world.images.get(disk.overlay) if disk.overlay else None
+            frozen = overlay.backing if overlay else None
+            if frozen is None or frozen not in world.ledger.image_paths:
+                continue
+            if disk.source in world.walk(frozen)[1:] and frozen not in world.moved:
+                yield record.name, disk.target, frozen
 
 
 def expected_current(world: World) -> SnapshotRecord | None:

@@ -6,7 +6,7 @@ from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
 from reconciler.model.chain import Presence
-from reconciler.model.drift import RecordDangling
+from reconciler.model.drift import RecordDangling, RecordOutdated
 from reconciler.model.ledger import EntryState
 from reconciler.model.outcome import DomainStatus
 from reconciler.model.request import Consent, PlanRequest
@@ -23,12 +23,12 @@ def described(situation: Situation) -> Situation:
 
 
 def managed_and_kept(fake: FakeHost, situation: Situation) -> dict[tuple[str, ...], object]:
-    """What guests read, and what every snapshot holds that is intact now."""
+    """What guests read, and what every snapshot holds whose record tells the truth now."""
     dangling = {
         (plan.domain, difference.snapshot)
         for plan in planned(fake, situation.desired, situation.request).domains
         for difference in plan.drift
-        if isinstance(difference, RecordDangling)
+        if isinstance(difference, RecordDangling | RecordOutdated)
     }
     return {
         key: view

@@ -254,3 +254,19 @@ def test_a_revert_by_hand_in_a_removal_that_died_loses_nothing_silently() -> Non
     plan = plan_of(fake, wanted("web01"), request=PlanRequest(consent=Consent.LOOP))
 
     assert not any(step.startswith("remove vda-s1") for step in steps(plan))
+
+
+def test_a_record_that_an_old_libvirt_rewrote_is_put_right() -> None:
+    fake = host(domain("web01", shut_off, vda="base ← s1 ← s2 ← s3"))
+    kept = fake.snapshot_view("web01", "s3", "vda")
+    Person(fake).snapshot_delete_metadata("web01", "s2")
+    assert fake.snapshot_view("web01", "s3", "vda") != kept  # libvirt 9.0 made it lie
+    wish = wanted("web01", "s1", "s2", "s3", prune=AUTO)
+
+    plan = plan_of(fake, wish)
+
+    assert steps(plan) == ["redefine s3 vda=vda-s2"]
+    assert codes(plan) == ["SnapshotLost s2"]
+    reconciled(fake, _desired(wish), PlanRequest())
+    assert fake.snapshot_view("web01", "s3", "vda") == kept
+    assert not plan_of(fake, wish).steps

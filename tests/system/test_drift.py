@@ -86,6 +86,21 @@ def test_a_record_deleted_by_hand_is_lost_and_then_consolidated(site: Site) -> N
     storage.assert_tidy(guest)
 
 
+def test_a_record_dropped_in_the_middle_makes_no_other_one_lie(site: Site) -> None:
+    guest = taken(site, "s1", "s2", "s3")
+    moments = storage.moments(guest)
+    frozen = storage.frozen(guest)["s3"]
+    by_hand.drop_record(guest, "s2")  # libvirt 9.0 rewrites s3 then (facts §4.4)
+
+    refused = site.virtsnap("apply", "--auto-approve")
+
+    assert refused.code == 5, refused.out + refused.err
+    assert storage.frozen(guest)["s3"] == frozen
+    assert storage.moments(guest)["s3", "vda"] == moments["s3", "vda"]
+    again = site.virtsnap("plan", "-o", "json").document
+    assert not again["domains"][0]["steps"]
+
+
 def test_a_name_that_is_taken_and_a_capture_that_differs_change_nothing(site: Site) -> None:
     guest = taken(site, "s1", disks=2)
     by_hand.snapshot(guest, "theirs", disks=["vda"])
