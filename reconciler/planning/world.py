@@ -157,7 +157,20 @@ class World:
     @cached_property
     def moved(self) -> dict[ImagePath, ImagePath]:
         """Where the content of merged images is now: by commits of ours, or by hand."""
-        return {**dict(self.domain.merged_by_hand), **self.merged_by_us}
+        by_hand = {top: base for top, base in self.domain.merged_by_hand if base in self.own_layers}
+        return {**by_hand, **self.merged_by_us}
+
+    @cached_property
+    def own_layers(self) -> frozenset[ImagePath]:
+        """Images we made, and those that managed snapshots froze; below them we never go."""
+        frozen = {
+            disk.source
+            for record in self.domain.records
+            if self.is_managed(record)
+            for disk in record.external_disks
+            if disk.source is not None
+        }
+        return frozenset(frozen) | self.ledger.image_paths
 
     def now_at(self, path: ImagePath) -> ImagePath:
         """The image that holds what *path* held."""
