@@ -67,25 +67,12 @@ def _unfit(
                 disk=action.disk,
                 number=image.internal_snapshots,
             )
-        if path != action.base and not _is_overlay(world, path):
-            return refusal(RefusalCode.FOREIGN_OVERLAY, image=path, disk=action.disk)
         if image.has_data_file or image.is_encrypted:
             cause = "external data file" if image.has_data_file else "encryption"
             return refusal(
                 RefusalCode.DISK_NOT_SUPPORTED, image=path, disk=action.disk, cause=cause
             )
     return None
-
-
-def _is_overlay(world: World, path: ImagePath) -> bool:
-    """Made by us, or by a revert to a snapshot: never the image a disk began with."""
-    named = {
-        overlay
-        for record in world.domain.records
-        for disk in record.disks
-        for overlay in (disk.overlay, disk.revert_overlay)
-    }
-    return path in world.ledger.image_paths or path in named
 
 
 def _other_readers(

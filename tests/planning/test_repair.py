@@ -270,3 +270,13 @@ def test_a_record_that_an_old_libvirt_rewrote_is_put_right() -> None:
     reconciled(fake, _desired(wish), PlanRequest())
     assert fake.snapshot_view("web01", "s3", "vda") == kept
     assert not plan_of(fake, wish).steps
+
+
+def test_a_merge_by_hand_into_a_template_takes_nothing_of_ours_down_there() -> None:
+    fake = host(domain("web01", vda="(gold) ← base ← s1 ← s2"))
+    Person(fake).blockcommit("web01", "vda", base=image("gold"), top=S1)
+    wish = wanted("web01", "s2", prune=AUTO)
+
+    plan = plan_of(fake, wish)
+
+    assert not [step for step in steps(plan) if "gold" in step]
