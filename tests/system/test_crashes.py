@@ -208,6 +208,18 @@ def committing(image: Path) -> int | None:
     return None
 
 
+def is_stopped_at_work(overlay: Path, base: Path) -> bool:
+    """The qemu-img that commits *overlay* is stopped with the base open; else it goes on."""
+    found = committing(overlay)
+    if found is None:
+        return False
+    os.kill(found, signal.SIGSTOP)
+    if storage.is_locked(base):
+        return True
+    os.kill(found, signal.SIGCONT)
+    return False
+
+
 def test_sigkill_while_qemu_img_is_at_work_and_run_again(site: Site) -> None:
     guest = site.lab.guest("web01", running=False)
     site.declare(guest, "s1", prune="auto")
@@ -219,12 +231,11 @@ def test_sigkill_while_qemu_img_is_at_work_and_run_again(site: Site) -> None:
     site.declare(guest, prune="auto")
     slow_qemu_img(site)
     with applying(site) as process:
-        wait_for(lambda: committing(overlay) is not None and storage.is_locked(base), process)
+        wait_for(lambda: is_stopped_at_work(overlay, base), process)
         process.kill()
         process.wait()
     orphan = committing(overlay)
     assert orphan is not None
-    os.kill(orphan, signal.SIGSTOP)
     del site.environment["PATH"]
 
     # qemu-img is still at work on the images: nothing is done over its head
