@@ -17,12 +17,12 @@ from reconciler.model.action import (
     SourceChange,
     ThawGuest,
 )
-from reconciler.model.chain import BackingChain, Image
+from reconciler.model.chain import Image
 from reconciler.model.domain import Disk, ObservedDomain
 from reconciler.model.names import DiskTarget, ImagePath
 from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
 from reconciler.planning import bookkeeping
-from reconciler.planning.world import World, walk
+from reconciler.planning.world import World
 
 #: stands for the uid that the executor will make up
 UID = "uid of a snapshot not taken yet"
@@ -222,8 +222,3 @@ def _changed_disk(disk: SnapshotDisk, change: SourceChange | None) -> SnapshotDi
         source_format=change.source_format or disk.source_format,
         overlay=change.overlay or disk.overlay,
     )
-
-
-def chain_of(world: World, top: ImagePath) -> BackingChain:
-    """The chain of *top* by headers, as a definition naming it would have it."""
-    return BackingChain(tuple(reversed(walk(world.images, top))))
