@@ -19,8 +19,9 @@ from reconciler.model.desired import (
     Prune,
     Quiesce,
 )
-from reconciler.model.domain import AgentState, PowerState
+from reconciler.model.domain import AgentState
 from reconciler.model.names import DomainName, HostName, ImagePath, SnapshotName
+from reconciler.model.power import PowerState
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import SOURCE, Controller
 from tests.fakes.host import FakeHost

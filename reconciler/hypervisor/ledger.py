@@ -20,13 +20,16 @@ from reconciler.model.ledger import (
     LedgerImage,
     LedgerProblem,
     LedgerReading,
+    LedgerRequest,
+    RequestState,
 )
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
+from reconciler.model.power import PowerOwed, PowerState
 
 NAMESPACE = "urn:virtsnap:ledger:1"
 PREFIX = "virtsnap"
 TAG = f"{{{NAMESPACE}}}ledger"
-_KEYS = {"entries", "images", "commits", "freezing", "fence"}
+_KEYS = {"entries", "images", "commits", "freezing", "requests", "owed", "fence"}
 #: what comes of reading a ledger that somebody has written into
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
@@ -131,6 +134,10 @@ def _document(ledger: Ledger) -> dict[str, Any]:
             ],
             "commits": [_commit_document(commit) for commit in ledger.commits],
             "freezing": ledger.is_freezing or None,
+            "requests": [
+                {"request": r.request, "to": r.to, "state": r.state.value} for r in ledger.requests
+            ],
+            "owed": _owed_document(ledger.owed),
             "fence": _fence_document(ledger.fence),
         }
     )
@@ -147,6 +154,8 @@ def _entry_document(entry: LedgerEntry) -> dict[str, Any]:
             "source": entry.source,
             "manifest": entry.manifest,
             "revision": entry.revision,
+            "power": entry.power.value if entry.power else None,
+            "held": entry.is_held or None,
         }
     )
 
@@ -161,11 +170,22 @@ def _commit_document(commit: LedgerCommit) -> dict[str, Any]:
     }
 
 
+def _owed_document(owed: PowerOwed | None) -> dict[str, Any] | None:
+    if owed is None:
+        return None
+    until = _time_document(owed.until) if owed.until else None
+    return _without_null({"state": owed.state.value, "memory": owed.memory, "until": until})
+
+
 def _fence_document(fence: Fence | None) -> dict[str, Any] | None:
     if fence is None:
         return None
-    until = fence.until.astimezone(UTC) if fence.until.tzinfo else fence.until
-    return {"holder": fence.holder, "plan": fence.plan_id, "until": until.isoformat()}
+    until = _time_document(fence.until)
+    return {"holder": fence.holder, "plan": fence.plan_id, "until": until}
+
+
+def _time_document(time: datetime) -> str:
+    return (time.astimezone(UTC) if time.tzinfo else time).isoformat()
 
 
 def _without_null(document: dict[str, Any]) -> dict[str, Any]:
@@ -192,14 +212,16 @@ def _ledger(uuid: DomainUuid, serial: int, document: dict[str, Any]) -> Ledger:
         ),
         commits=tuple(_commit(commit) for commit in document.get("commits", ())),
         is_freezing=document.get("freezing", False) is True,
+        requests=tuple(_request(request) for request in document.get("requests", ())),
+        owed=_owed(document.get("owed")),
         fence=_fence(document.get("fence")),
     )
 
 
 def _entry(document: dict[str, Any]) -> LedgerEntry:
     known = {"name", "uid", "state", "created", "consistency", "source", "manifest", "revision"}
-    _only(document, known)
-    consistency = document.get("consistency")
+    _only(document, known | {"power", "held"})
+    consistency, power = document.get("consistency"), document.get("power")
     created = document.get("created")
     return LedgerEntry(
         name=SnapshotName(_text(document["name"])),
@@ -210,6 +232,29 @@ def _entry(document: dict[str, Any]) -> LedgerEntry:
         source=_text_or_none(document.get("source")),
         manifest=_text_or_none(document.get("manifest")),
         revision=_text_or_none(document.get("revision")),
+        power=None if power is None else PowerState(power),
+        is_held=document.get("held", False) is True,
+    )
+
+
+def _request(document: dict[str, Any]) -> LedgerRequest:
+    _only(document, {"request", "to", "state"})
+    return LedgerRequest(
+        request=_text(document["request"]),
+        to=SnapshotName(_text(document["to"])),
+        state=RequestState(document["state"]),
+    )
+
+
+def _owed(document: dict[str, Any] | None) -> PowerOwed | None:
+    if document is None:
+        return None
+    _only(document, {"state", "memory", "until"})
+    memory, until = document.get("memory"), document.get("until")
+    return PowerOwed(
+        state=PowerState(document["state"]),
+        memory=None if memory is None else ImagePath(_text(memory)),
+        until=None if until is None else datetime.fromisoformat(until),
     )
 
 

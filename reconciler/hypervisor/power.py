@@ -2,7 +2,7 @@
 
 import libvirt
 
-from reconciler.model.domain import PowerState
+from reconciler.model.power import PowerState
 
 _POWER = {
     libvirt.VIR_DOMAIN_RUNNING: PowerState.RUNNING,

@@ -7,17 +7,8 @@ from datetime import datetime
 from reconciler.model.chain import BackingChain, Image
 from reconciler.model.ledger import Ledger, LedgerProblem
 from reconciler.model.names import DiskTarget, DomainName, DomainUuid, HostName, ImagePath
+from reconciler.model.power import PowerState
 from reconciler.model.snapshot import SnapshotRecord
-
-
-class PowerState(enum.StrEnum):
-    """What the domain does, as far as snapshots care."""
-
-    RUNNING = "running"
-    PAUSED = "paused"
-    SHUT_OFF = "shut off"
-    #: crashed, being shut down, suspended by the guest: nothing is changed then
-    OTHER = "other"
 
 
 class AgentState(enum.StrEnum):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
+from reconciler.model.power import PowerOwed, PowerState
 
 LEDGER_FORMAT = 1
 
@@ -42,11 +43,15 @@ class LedgerEntry:
     source: str | None = None
     manifest: str | None = None
     revision: str | None = None
+    #: what the domain did before virtsnap touched it for this snapshot; None: not known
+    power: PowerState | None = None
+    #: a hold: no pruning takes it, until it is released by its name
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerImage:
-    """An image file that virtsnap made, until it is removed."""
+    """A file that virtsnap made, until it is removed; a memory image has the disk ``memory``."""
 
     path: ImagePath
     disk: DiskTarget
@@ -84,6 +89,25 @@ class LedgerCommit:
         return self.merged[-1]
 
 
+class RequestState(enum.StrEnum):
+    """What is known of a revert request."""
+
+    #: it is being carried out: its images may be there
+    BEGUN = "begun"
+    DONE = "done"
+    #: the ledger was lost since it was asked for: it may have been done
+    UNPROVEN = "unproven"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRequest:
+    """A revert request, kept for ever: each is done once (law 3)."""
+
+    request: str
+    to: SnapshotName
+    state: RequestState = RequestState.DONE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fence:
     """Who is changing this domain, for controllers on other machines."""
@@ -104,7 +128,13 @@ class Ledger:
     commits: tuple[LedgerCommit, ...] = ()
     #: a freeze of ours may be in force: written before it, cleared after the thaw
     is_freezing: bool = False
+    requests: tuple[LedgerRequest, ...] = ()
+    owed: PowerOwed | None = None
     fence: Fence | None = None
+
+    def request(self, value: str) -> LedgerRequest | None:
+        """The revert request of that value, if it was ever asked for."""
+        return next((r for r in self.requests if r.request == value), None)
 
     def entry(self, name: SnapshotName) -> LedgerEntry | None:
         """The entry of that name."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.model.action import Action
-from reconciler.model.domain import AgentState, PowerState
+from reconciler.model.domain import AgentState
 from reconciler.model.drift import Difference
 from reconciler.model.names import DomainUuid, HostName
+from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal
 
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 from reconciler.model.action import CreateSnapshot, NewOverlay
 from reconciler.model.desired import DesiredDomain, DesiredSnapshot, Power, Quiesce
-from reconciler.model.domain import AgentState, Disk, PowerState
+from reconciler.model.domain import AgentState, Disk
 from reconciler.model.ledger import Consistency, EntryState
 from reconciler.model.names import DiskTarget, ImagePath, folder_of
+from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning import overlay_names, safety
 from reconciler.planning.index import Role

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from reconciler.model.chain import Presence
 from reconciler.model.desired import Quiesce
-from reconciler.model.domain import AgentState, Disk, PowerState
+from reconciler.model.domain import AgentState, Disk
 from reconciler.model.drift import (
     ChainBroken,
     CurrentMisplaced,
@@ -23,6 +23,7 @@ from reconciler.model.drift import (
 )
 from reconciler.model.finding import Finding, FindingCode, finding
 from reconciler.model.names import DiskTarget, ImagePath, folder_of
+from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture
 from reconciler.planning import creation, differ, storage
 from reconciler.planning.differ import Declared

@@ -10,9 +10,10 @@ from reconciler.model.action import (
     RemoveImage,
 )
 from reconciler.model.chain import Image, Presence
-from reconciler.model.domain import DiskKind, PowerState
+from reconciler.model.domain import DiskKind
 from reconciler.model.drift import ChainBroken, DefinitionsDisagree, Difference, OverlayUnrecorded
 from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
+from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import SnapshotRecord
 from reconciler.planning import jobs

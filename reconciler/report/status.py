@@ -4,14 +4,9 @@ import enum
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from reconciler.model.domain import (
-    AgentState,
-    BlockJob,
-    ObservedDomain,
-    ObservedHost,
-    PowerState,
-)
+from reconciler.model.domain import AgentState, BlockJob, ObservedDomain, ObservedHost
 from reconciler.model.plan import DomainPlan
+from reconciler.model.power import PowerState
 from reconciler.report.document import Document, WholeDocument
 from reconciler.report.drift_rows import unasked
 from reconciler.report.lines import Line, Tone, padded

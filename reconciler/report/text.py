@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from reconciler.model.desired import Desired, Prune
-from reconciler.model.domain import AgentState, PowerState
+from reconciler.model.domain import AgentState
 from reconciler.model.plan import DomainPlan, Plan
+from reconciler.model.power import PowerState
 from reconciler.report import summary
 from reconciler.report.drift_rows import drift_lines
 from reconciler.report.lines import Line, Tone, rows

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 from reconciler.model.chain import Presence
-from reconciler.model.domain import DiskKind, ObservedDomain, ObservedHost, PowerState
+from reconciler.model.domain import DiskKind, ObservedDomain, ObservedHost
 from reconciler.model.ledger import Consistency, EntryState
+from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
 from reconciler.report.document import Document, UtcTime, WholeDocument
 from reconciler.report.images import Link, disk_images

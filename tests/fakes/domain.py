@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field, replace
 
 from reconciler.errors import HypervisorError
-from reconciler.model.domain import AgentState, JobKind, PowerState
+from reconciler.model.domain import AgentState, JobKind
 from reconciler.model.ledger import Ledger, LedgerProblem
 from reconciler.model.names import DiskTarget, DomainName, DomainUuid, ImagePath, SnapshotName
+from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
 
 

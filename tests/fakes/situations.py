@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from reconciler.model.chain import Presence
-from reconciler.model.domain import AgentState, ObservedDomain, ObservedHost, PowerState
+from reconciler.model.domain import AgentState, ObservedDomain, ObservedHost
 from reconciler.model.ledger import CommitState, EntryState
 from reconciler.model.names import ImagePath
+from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture
 from tests.fakes.host import FakeHost
 

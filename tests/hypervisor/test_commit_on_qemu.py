@@ -17,8 +17,9 @@ from reconciler.model.action import (
     RedefineSnapshot,
     SourceChange,
 )
-from reconciler.model.domain import JobKind, PowerState
+from reconciler.model.domain import JobKind
 from reconciler.model.names import ImagePath, SnapshotName
+from reconciler.model.power import PowerState
 from tests.hypervisor.acting import (
     VDA,
     chain_of,

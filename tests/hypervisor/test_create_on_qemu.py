@@ -9,8 +9,8 @@ import libvirt
 import pytest
 
 from reconciler.errors import AgentError, HypervisorError, StepRefused
-from reconciler.model.domain import PowerState
 from reconciler.model.names import ImagePath
+from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture
 from tests.hypervisor.acting import (
     VDA,

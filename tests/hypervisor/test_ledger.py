@@ -18,8 +18,11 @@ from reconciler.model.ledger import (
     LedgerEntry,
     LedgerImage,
     LedgerProblem,
+    LedgerRequest,
+    RequestState,
 )
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
+from reconciler.model.power import PowerOwed, PowerState
 from tests.captures import capture
 
 UUID = DomainUuid("7a1d4c2e-0000-4000-8000-000000000001")
@@ -41,6 +44,8 @@ entries = st.builds(
     source=st.none() | texts,
     manifest=st.none() | texts,
     revision=st.none() | texts,
+    power=st.none() | st.sampled_from(PowerState),
+    is_held=st.booleans(),
 )
 images = st.builds(LedgerImage, path=paths, disk=targets, snapshot=names)
 commits = st.builds(
@@ -51,15 +56,18 @@ commits = st.builds(
     snapshots=st.lists(names, max_size=3).map(tuple),
     state=st.sampled_from(CommitState),
 )
-fences = st.builds(
-    Fence,
-    holder=texts,
-    plan_id=texts,
-    until=st.datetimes(
-        min_value=datetime(2000, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
-        max_value=datetime(2100, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
-        timezones=zones,
-    ),
+times = st.datetimes(
+    min_value=datetime(2000, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    max_value=datetime(2100, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    timezones=zones,
+)
+fences = st.builds(Fence, holder=texts, plan_id=texts, until=times)
+requests = st.builds(LedgerRequest, request=texts, to=names, state=st.sampled_from(RequestState))
+debts = st.builds(
+    PowerOwed,
+    state=st.sampled_from((PowerState.RUNNING, PowerState.PAUSED)),
+    memory=st.none() | paths,
+    until=st.none() | times,
 )
 ledgers = st.builds(
     Ledger,
@@ -69,6 +77,8 @@ ledgers = st.builds(
     images=st.lists(images, max_size=3).map(tuple),
     commits=st.lists(commits, max_size=2).map(tuple),
     is_freezing=st.booleans(),
+    requests=st.lists(requests, max_size=2).map(tuple),
+    owed=st.none() | debts,
     fence=st.none() | fences,
 )
 

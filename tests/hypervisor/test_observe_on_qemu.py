@@ -8,9 +8,10 @@ import pytest
 
 from reconciler.hypervisor.host import LibvirtHost
 from reconciler.model.chain import Presence
-from reconciler.model.domain import AgentState, DiskKind, JobKind, PowerState
+from reconciler.model.domain import AgentState, DiskKind, JobKind
 from reconciler.model.ledger import EntryState, Ledger, LedgerEntry, LedgerProblem
 from reconciler.model.names import DomainUuid, HostName, ImagePath, SnapshotName
+from reconciler.model.power import PowerState
 from tests.hypervisor.acting import (
     VDA,
     chain_of,

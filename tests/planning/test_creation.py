@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model.desired import DesiredSnapshot, Power, Prune, Quiesce
-from reconciler.model.domain import AgentState, PowerState
+from reconciler.model.domain import AgentState
 from reconciler.model.names import DiskTarget, SnapshotName
+from reconciler.model.power import PowerState
 from tests.drawing import domain, host, image, paused, shut_off, unmanaged, wanted
 from tests.fakes.administrator import Administrator
 from tests.fakes.person import Person

@@ -14,11 +14,12 @@ from reconciler.model.action import (
     RemoveImage,
     SourceChange,
 )
-from reconciler.model.domain import AgentState, PowerState
+from reconciler.model.domain import AgentState
 from reconciler.model.drift import Difference
 from reconciler.model.ledger import Consistency
 from reconciler.model.names import DiskTarget, DomainUuid, HostName, ImagePath, SnapshotName
 from reconciler.model.plan import DomainPlan, Estimate, Held, HeldUntil, Plan, Reason, Risk, Step
+from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

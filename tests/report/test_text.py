@@ -2,7 +2,7 @@
 
 from reconciler.model.action import AbortJob, CommitMethod, RemovalCause, ThawGuest
 from reconciler.model.desired import Desired, DesiredDomain, Origin, Prune
-from reconciler.model.domain import AgentState, PowerState
+from reconciler.model.domain import AgentState
 from reconciler.model.drift import (
     CaptureDiffers,
     SnapshotLost,
@@ -14,6 +14,7 @@ from reconciler.model.drift import (
 from reconciler.model.ledger import Consistency
 from reconciler.model.names import HostName, SnapshotName
 from reconciler.model.plan import Plan, Reason, Risk
+from reconciler.model.power import PowerState
 from reconciler.model.refusal import RefusalCode, refusal
 from reconciler.report.lines import as_text
 from reconciler.report.text import plan_lines
