@@ -35,6 +35,8 @@ remember_owner = 0
 namespaces = []
 cgroup_controllers = []
 lock_manager = "nop"
+swtpm_user = "root"
+swtpm_group = "root"
 """
 
 # libvirt looks its packaged default user up before it reads any setting, and the user is missing

@@ -92,7 +92,7 @@ def domain_xml(
   <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
-    {"".join(_disk_xml(disk) for disk in disks)}
+    {"".join(disk_xml(disk) for disk in disks)}
     <serial type='file'><source path={log}/><target port='0'/></serial>
     <console type='file'><source path={log}/><target type='serial' port='0'/></console>
     {channel}
@@ -104,7 +104,8 @@ def domain_xml(
 """
 
 
-def _disk_xml(disk: DiskSpec) -> str:
+def disk_xml(disk: DiskSpec) -> str:
+    """One disk, as libvirt takes it."""
     source = f"<source file={quoteattr(str(disk.source))}/>" if disk.source else ""
     return (
         f"<disk type='file' device={quoteattr(disk.device)}>"

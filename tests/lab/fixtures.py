@@ -9,7 +9,7 @@ from tests.lab.second_libvirt import VERSION, second_libvirt, why_not
 
 _REMEDY = (
     "apt-get install libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 "
-    "qemu-utils e2fsprogs zstd && apt-get update"
+    "qemu-utils ovmf swtpm swtpm-tools e2fsprogs zstd && apt-get update"
 )
 
 

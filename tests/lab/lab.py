@@ -16,6 +16,7 @@ from tests.lab.event_loop import ensure_event_loop
 from tests.lab.golden import Golden, Kind, disk_specs, make_data_disks
 from tests.lab.guest_domain import Guest
 from tests.lab.kernel import GuestFiles, build_kernel_and_initramfs
+from tests.lab.uefi import uefi_xml
 
 _UNDEFINE_ALL = (
     libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
@@ -136,6 +137,20 @@ class Lab:
         xml = domain_xml(name, specs, self.files, uuid=str(uuid.uuid4()), console_log=log)
         writable = {s.target: s.source for s in specs if s.source is not None and not s.readonly}
         return Guest(self.define_raw(xml), folder=folder, disks=writable, log=log, agent=True)
+
+    def uefi_guest(self, name: str | None = None, *, tpm: bool = False) -> Guest:
+        """A shut-off machine with UEFI and one empty disk, which boots no system.
+
+        Start it with ``domain.create``: nobody in it would say that it is up.
+        """
+        name = name or f"guest-{next(self._numbers)}"
+        folder = self._new_folder(name)
+        specs = disk_specs(folder, name, 1)
+        make_data_disks(self.files, folder, name, 1)
+        domain = self.define_raw(uefi_xml(name, specs, uuid=str(uuid.uuid4()), tpm=tpm))
+        disks = {spec.target: spec.source for spec in specs if spec.source is not None}
+        log = folder / f"{name}.console"
+        return Guest(domain, folder=folder, disks=disks, log=log, agent=False)
 
     def cleanup(self) -> None:
         """Remove every domain with all libvirt remembers of it, and the folders made for them.
