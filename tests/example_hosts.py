@@ -7,6 +7,7 @@ It is made on the fake host, so that it can be made again, and names no machine 
 from collections.abc import Callable
 from pathlib import Path
 
+from reconciler.model.domain import AgentState
 from reconciler.report.observation import observation_document
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
@@ -44,10 +45,19 @@ def remove_a_snapshot() -> FakeHost:
     return fake
 
 
+def wait_for_another_domain() -> FakeHost:
+    """``web01`` and ``db01`` run; the agent in ``db01`` has ended."""
+    fake = declare_a_snapshot()
+    _define(fake, "db01", "vda", "vdb")
+    fake.domain("db01").agent.state = AgentState.DISCONNECTED
+    return fake
+
+
 MADE: dict[str, Callable[[], FakeHost]] = {
     "01-declare-a-snapshot": declare_a_snapshot,
     "02-keep-two-disks-and-skip-one": keep_two_disks_and_skip_one,
     "03-remove-a-snapshot": remove_a_snapshot,
+    "08-wait-for-another-domain": wait_for_another_domain,
 }
 
 

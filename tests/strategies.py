@@ -9,7 +9,9 @@ merely put together, so each of them is one that can exist.  ``peaceful_situatio
 mishaps out: there a plan must succeed, not only do no harm.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, timedelta
+from zoneinfo import ZoneInfo
 
 from hypothesis import note
 from hypothesis import strategies as st
@@ -20,10 +22,12 @@ from reconciler.model.desired import (
     DesiredDomain,
     DesiredHost,
     DesiredSnapshot,
+    Disruption,
     Origin,
     Power,
     Prune,
     Quiesce,
+    Window,
 )
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.request import Consent, PlanRequest
@@ -41,6 +45,14 @@ from tests.fakes.world import LIBVIRT_9_0, LOCAL, World
 LIBVIRT_11_3 = 11_003_000
 TEMPLATE = ImagePath("/images/template.qcow2")
 NEW_NAMES = ("n1", "n2", "n3")
+NIGHTLY = Window(schedule="0 2 * * *", duration=timedelta(hours=2), zone=ZoneInfo("Europe/Madrid"))
+ALWAYS = Window(schedule="@hourly", duration=timedelta(hours=2), zone=UTC)
+DISRUPTIONS: tuple[dict[str, object], ...] = (
+    {"disruption": Disruption.NEVER},
+    {"disruption": Disruption.ALLOWED},
+    {"disruption": Disruption.WINDOW, "windows": (NIGHTLY,)},
+    {"disruption": Disruption.WINDOW, "windows": (NIGHTLY, ALWAYS)},
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +148,7 @@ def desired_for(draw: Draw, fake: FakeHost) -> Desired:
     ]
     if draw(st.integers(0, 9)) == 0:
         domains.append(_declared("nobody", ()))
+    domains = draw(_one_after_another(domains))
     return Desired(
         source=draw(st.sampled_from((SOURCE, SOURCE, SOURCE, "another source"))),
         revision=None,
@@ -143,6 +156,22 @@ def desired_for(draw: Draw, fake: FakeHost) -> Desired:
         hosts=(DesiredHost(name=LOCAL, prune_gone=draw(st.sampled_from(Prune))),),
         domains=tuple(draw(st.permutations(domains))),
     )
+
+
+@st.composite
+def _one_after_another(draw: Draw, domains: list[DesiredDomain]) -> list[DesiredDomain]:
+    """Now and then a domain depends on some of those before it in a drawn order."""
+    ordered = draw(st.permutations(domains))
+    found = []
+    for number, domain in enumerate(ordered):
+        before = [other.domain for other in ordered[:number]]
+        names = (
+            draw(st.lists(st.sampled_from(before), unique=True))
+            if before and draw(st.integers(0, 2)) == 0
+            else []
+        )
+        found.append(replace(domain, depends_on=tuple(names)))
+    return found
 
 
 @st.composite
@@ -162,6 +191,8 @@ def _desired_domain(draw: Draw, domain: FakeDomain) -> DesiredDomain:
         prune=draw(st.sampled_from((Prune.AUTO, Prune.AUTO, Prune.CONFIRM, Prune.NEVER))),
         report_unmanaged=draw(st.booleans()),
         max_depth=draw(st.sampled_from((None, None, None, 2, 4))),
+        is_suspended=draw(st.integers(0, 19)) == 0,
+        **draw(st.sampled_from(DISRUPTIONS)),
     )
 
 

@@ -54,7 +54,7 @@ def apply(
         plan = make_plan(desired, observe_all(connections), request, now=datetime.now(UTC))
         if options.is_text:
             show_plan(plan, desired, options)
-        if not any(domain.steps for domain in plan.domains):
+        if not any(domain.open_steps for domain in plan.domains):
             return _nothing_to_do(plan, options)
         if not auto_approve and not _is_agreed():
             note("Nothing was done.")

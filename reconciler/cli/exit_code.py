@@ -27,7 +27,7 @@ MEANINGS: dict[ExitCode, str] = {
     "snapshots, undeclared ones under `prune: never`, a manifest that has gone) counts as in sync.",
     ExitCode.ERROR: "Error: nothing could be done. Also: the answer was not `yes`, or there was no "
     "terminal to ask on and no `--auto-approve`.",
-    ExitCode.CHANGES: "`plan --detailed-exitcode`: there are steps to do.",
+    ExitCode.CHANGES: "`plan --detailed-exitcode`: there are steps that `apply` would do.",
     ExitCode.LOCKED: "Somebody else is changing the domain.",
     ExitCode.STALE: "The plan is stale: the domain has changed since it was planned.",
     ExitCode.REFUSED: "Nothing failed, and something was refused or held. `plan` says so with "
@@ -44,7 +44,7 @@ def of_plan(plan: Plan, *, is_detailed: bool) -> ExitCode:
     """0 when a plan could be made; *is_detailed* tells steps and refusals apart."""
     if not is_detailed:
         return ExitCode.DONE
-    if any(domain.steps for domain in plan.domains):
+    if any(domain.open_steps for domain in plan.domains):
         return ExitCode.CHANGES
     if any(domain.refusals or domain.held for domain in plan.domains):
         return ExitCode.REFUSED
@@ -74,7 +74,7 @@ def of_outcomes(outcomes: Sequence[DomainOutcome]) -> ExitCode:
 def _is_unfinished(outcome: DomainOutcome) -> bool:
     """Something of it was refused or held."""
     return (
-        outcome.status is DomainStatus.REFUSED
+        outcome.status in (DomainStatus.REFUSED, DomainStatus.HELD)
         or bool(outcome.refusals)
         or bool(outcome.plan.refusals)
         or bool(outcome.plan.held)

@@ -10,6 +10,7 @@ from reconciler.cli.console import show_document, show_lines
 from reconciler.cli.options import Options, Output
 from reconciler.cli.parameters import AllowEmpty, PruneGone, Settings, Values, plan_request
 from reconciler.cli.sources import load_desired
+from reconciler.errors import UsageError
 from reconciler.model.desired import Desired
 from reconciler.model.plan import Plan
 from reconciler.model.request import Consent
@@ -22,11 +23,20 @@ Observed = Annotated[
         help="Plan against a recording of `virtsnap observe`, without any libvirt; - is stdin.",
     ),
 ]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="TIME",
+        help="Plan as if it were then, for what `windows` hold back: 2026-11-29T02:00:00Z.",
+    ),
+]
 DetailedExitcode = Annotated[
     bool,
     typer.Option(
         "--detailed-exitcode",
-        help="Exit with 2 when there are steps, else 5 when something is refused or held, else 0.",
+        help="Exit with 2 when there are steps that apply would do, else 5 when something is "
+        "refused or held, else 0.",
     ),
 ]
 
@@ -35,6 +45,7 @@ def plan(
     options: Options,
     detailed_exitcode: DetailedExitcode = False,
     observed: Observed = None,
+    at: At = None,
     prune_gone: PruneGone = False,
     allow_empty: AllowEmpty = False,
     values: Values = None,
@@ -43,6 +54,7 @@ def plan(
     """Show what apply would do, in order, and why; and what it would not. Nothing is changed."""
     from reconciler.engine.reconcile import make_plan, observe_all
 
+    now = datetime.now(UTC) if at is None else _moment(at)
     whole = load_desired(
         options, values=tuple(values or ()), settings=tuple(settings or ()), allow_empty=allow_empty
     )
@@ -54,9 +66,23 @@ def plan(
     else:
         with wiring.opened(hosts, options, is_readonly=True) as connections:
             seen = observe_all(connections)
-    result = make_plan(desired, seen, request, now=datetime.now(UTC))
+    result = make_plan(desired, seen, request, now=now)
     show_plan(result, desired, options)
     return exit_code.of_plan(result, is_detailed=detailed_exitcode)
+
+
+def _moment(text: str) -> datetime:
+    """An RFC 3339 time, which says its offset."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise UsageError(
+            f"cannot plan as if it were {text}: that is no time with its offset from UTC",
+            hint="virtsnap plan --at 2026-11-29T02:00:00Z",
+        )
+    return moment.astimezone(UTC)
 
 
 def show_plan(plan: Plan, desired: Desired, options: Options) -> None:

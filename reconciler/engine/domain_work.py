@@ -62,10 +62,13 @@ class DomainWork:
     tools: Tools
     done: int = 0
     refusals: list[Refusal] = field(default_factory=list)
+    #: the window closed before the first disruptive step
+    is_too_late: bool = False
     #: as it was last read or written
     ledger: Ledger | None = None
     _serial: int = 0
     _is_fenced: bool = False
+    _has_disrupted: bool = False
 
     @property
     def port(self) -> Hypervisor:
@@ -83,6 +86,9 @@ class DomainWork:
         try:
             world = self._as_planned()
             for step in todo:
+                if self._has_closed(step):
+                    self.is_too_late = True
+                    return
                 after = self._step(step, world)
                 if after is None:
                     return
@@ -115,6 +121,14 @@ class DomainWork:
             )
         self.ledger = domain.ledger
         return world_of(index_of(observed), domain, self.host.folders)
+
+    def _has_closed(self, step: Step) -> bool:
+        """The steps before took so long; what has begun in its window is finished."""
+        closes = self.plan.window_closes
+        if closes is None or not step.is_disruptive or self._has_disrupted:
+            return False
+        self._has_disrupted = self.tools.clock.now() < closes
+        return not self._has_disrupted
 
     def stop_asked(self) -> bool:
         """Ctrl-C or SIGTERM came."""

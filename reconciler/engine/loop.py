@@ -51,10 +51,11 @@ def _tell(log: structlog.stdlib.BoundLogger, cause: str, outcome: DomainOutcome)
         "domain": outcome.domain,
         "host": outcome.host,
         "cause": cause,
-        "status": "held" if held and not refused else outcome.status.value,
+        "status": outcome.status.value,
         "steps": outcome.steps_done,
         "refused": refused or None,
         "held": held or None,
+        "waits_for": [awaited.domain for awaited in outcome.waits_for] or None,
     }
     facts = {name: value for name, value in facts.items() if value is not None}
     if outcome.error is not None:

@@ -32,6 +32,6 @@ def make_plan(
         domain
         for host in desired.hosts
         if host.name in observed
-        for domain in planner.plan_host(desired, host, observed[host.name], request)
+        for domain in planner.plan_host(desired, host, observed[host.name], request, now=now)
     )
     return planner.whole(domains, desired, created_at=now)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.manifest import texts
+from reconciler.manifest import disruption, texts
 from reconciler.manifest.cross_check import LOCAL, host_names
 from reconciler.manifest.document import Document
 from reconciler.manifest.domain_snapshots import DomainSnapshots, Snapshot
@@ -16,6 +16,7 @@ from reconciler.model.desired import (
     DesiredDomain,
     DesiredHost,
     DesiredSnapshot,
+    Disruption,
     Limits,
     Origin,
     Power,
@@ -123,6 +124,7 @@ def _host(host: Host) -> DesiredHost:
         uri=host.spec.uri,
         prune_gone=Prune(host.spec.prune_gone),
         folders=tuple(host.spec.folders),
+        is_suspended=host.spec.suspend,
         limits=Limits(
             domains=limits.domains,
             block_jobs=limits.block_jobs,
@@ -143,6 +145,10 @@ def _domain(
         prune=Prune(spec.prune),
         report_unmanaged=spec.unmanaged == "report",
         max_depth=spec.chain.max_depth,
+        disruption=Disruption(spec.disruption),
+        windows=disruption.windows(spec),
+        depends_on=tuple(libvirt_spelling(name) for name in spec.depends_on),
+        is_suspended=spec.suspend,
     )
 
 

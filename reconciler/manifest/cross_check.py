@@ -33,7 +33,7 @@ def unknown_references(documents: Sequence[Document]) -> Iterator[Problem]:
     """Hosts and classes that no document declares."""
     hosts = host_names(documents)
     classes = _names(documents, "SnapshotClass")
-    for manifest in _outlines(documents):
+    for manifest in outlines(documents):
         document = manifest.document
         if manifest.host is None and len(hosts) > 1:
             message = f"is required: there are several Hosts ({', '.join(hosts)})"
@@ -52,7 +52,7 @@ def repeated_domains(documents: Sequence[Document]) -> Iterator[Problem]:
     """Two documents for one domain of one host."""
     hosts = host_names(documents)
     first: dict[tuple[str, str], Document] = {}
-    for manifest in _outlines(documents):
+    for manifest in outlines(documents):
         if manifest.domain is None:
             continue
         document = manifest.document
@@ -66,7 +66,7 @@ def repeated_domains(documents: Sequence[Document]) -> Iterator[Problem]:
 
 def snapshot_lists(documents: Sequence[Document]) -> Iterator[Problem]:
     """Names twice in one list, and ``after`` that leads nowhere or round in a circle."""
-    for manifest in _outlines(documents):
+    for manifest in outlines(documents):
         first: dict[str, int] = {}
         for position, snapshot in enumerate(manifest.snapshots):
             path: Path = ("spec", "snapshots", position)
@@ -80,7 +80,8 @@ def snapshot_lists(documents: Sequence[Document]) -> Iterator[Problem]:
                 yield manifest.document.problem((*path, "after"), why)
 
 
-def _outlines(documents: Sequence[Document]) -> tuple[Outline, ...]:
+def outlines(documents: Sequence[Document]) -> tuple[Outline, ...]:
+    """The names in every DomainSnapshots document."""
     return tuple(outline(each) for each in documents if each.kind == "DomainSnapshots")
 
 

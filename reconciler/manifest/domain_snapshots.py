@@ -142,7 +142,10 @@ class DomainSpec(Strict):
         None, description="The name or UUID of the domain. Default: `metadata.name`."
     )
     suspend: bool = Field(
-        default=False, description="`true`: observe this domain and change nothing."
+        default=False,
+        description=(
+            "`true`: observe this domain and change nothing; the plan shows what is held by it."
+        ),
     )
     snapshots: list[Snapshot] = Field(
         description="The wanted snapshots, oldest first. `[]` declares that there are to be none."
@@ -165,16 +168,29 @@ class DomainSpec(Strict):
         ),
     )
     disruption: Literal["never", "window", "allowed"] = Field(
-        "never", description="Whether steps that stop the guest may run without a person."
+        "never",
+        description=(
+            "Whether steps that stop or pause the guest run without a person. `never`: `run` holds"
+            " them until somebody applies. `window`: until one of `windows` is open. `allowed`:"
+            " they are done. `apply` is a person's consent and does them at any time."
+        ),
     )
     windows: list[Window] = Field(
-        default_factory=list, description="When steps that stop the guest may begin."
+        default_factory=list,
+        description=(
+            "When steps that stop the guest may begin, under `disruption: window`. What has begun"
+            " is finished."
+        ),
     )
     shutdown: Shutdown = Field(
         default_factory=lambda: Shutdown(), description="How the guest is shut down."
     )
     depends_on: list[Domain] = Field(
-        default_factory=list, description="Domains that must be in sync first."
+        default_factory=list,
+        description=(
+            "Domains of this host that are done first, each as its own manifest names it in"
+            " `spec.domain` (or `metadata.name`). If one is refused, held or fails, this one waits."
+        ),
     )
     approve: PlanId | None = Field(
         None, description="The plan id of this domain, when a held plan is approved by a commit."

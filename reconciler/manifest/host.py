@@ -24,7 +24,10 @@ class HostSpec(Strict):
         None, description="The libvirt to connect to. Without it: that of the command line."
     )
     suspend: bool = Field(
-        default=False, description="`true`: observe this host and change nothing."
+        default=False,
+        description=(
+            "`true`: observe this host and change nothing; the plan shows what is held by it."
+        ),
     )
     prune_gone: PruneChoice = Field(
         "never",

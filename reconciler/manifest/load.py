@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import ManifestError, SourceError
-from reconciler.manifest import build, cross_check
+from reconciler.manifest import build, cross_check, dependencies, disruption
 from reconciler.manifest.document import RENDERED, Document, read_document
 from reconciler.manifest.positions import Node, Unreadable, decoded, documents
 from reconciler.manifest.problem import Problem
@@ -46,8 +46,9 @@ def load(
     found = reading.documents
     _report(reading, [*cross_check.repeated_names(found), *cross_check.repeated_domains(found)])
     _report(reading, [*cross_check.snapshot_lists(found), *build.capture_conflicts(found)])
+    _report(reading, [*dependencies.circles(found), *disruption.conflicts(found)])
     if not reading.is_partial:
-        _report(reading, list(cross_check.unknown_references(found)))
+        _report(reading, [*cross_check.unknown_references(found), *dependencies.unknown(found)])
     if reading.problems:
         raise ManifestError(
             tuple(str(problem) for problem in sorted(set(reading.problems))),

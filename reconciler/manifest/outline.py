@@ -27,14 +27,15 @@ class Outline:
     #: where the domain is named
     domain_path: Path
     snapshots: tuple[SnapshotOutline, ...]
+    #: what it depends on, an empty text for what is no text
+    depends_on: tuple[str, ...]
 
 
 def outline(document: Document) -> Outline:
     """What *document* names."""
     node = document.node
     given = _text(node, "spec", "domain")
-    listed = _at(node, "spec", "snapshots")
-    items = listed.value if listed and isinstance(listed.value, list) else []
+    items = _items(node, "spec", "snapshots")
     domain = given if given is not None else document.name
     return Outline(
         document=document,
@@ -48,6 +49,10 @@ def outline(document: Document) -> Outline:
                 snapshot_class=_text(item, "class"),
             )
             for item in items
+        ),
+        depends_on=tuple(
+            libvirt_spelling(item.value) if isinstance(item.value, str) else ""
+            for item in _items(node, "spec", "dependsOn")
         ),
     )
 
@@ -65,6 +70,11 @@ def _at(node: Node, *path: str) -> Node | None:
     for part in path:
         found = found.child(part) if found else None
     return found
+
+
+def _items(node: Node, *path: str) -> list[Node]:
+    found = _at(node, *path)
+    return found.value if found and isinstance(found.value, list) else []
 
 
 def _text(node: Node, *path: str) -> str | None:

@@ -4,8 +4,10 @@ Every ``check_…`` returns the text or raises ``ValueError`` with what is wrong
 """
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
 
 from reconciler.manifest.problem import quoted
 from reconciler.model.names import why_not_a_name
@@ -20,6 +22,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _LONGEST_DURATION = timedelta(days=36500)
 _MOST_BYTES = 2**63 - 1
+_SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 
 _NICKNAMES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -166,6 +169,10 @@ def check_schedule(text: str) -> str:
         for item in part.lower().split(","):
             if not _is_cron_item(item, low, high, words):
                 raise ValueError(f"{quoted(item)} is no {name} of a cron schedule ({low}-{high})")
+    try:
+        next(CronSim(text, _SOME_DAY))
+    except (CronSimError, StopIteration):
+        raise ValueError(f"{quoted(text)} never comes") from None
     return text
 
 

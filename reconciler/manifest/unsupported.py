@@ -19,11 +19,9 @@ class Unsupported:
 
 
 FIELDS = (
-    Unsupported("Host", "spec.suspend", (True,)),
     Unsupported("SnapshotClass", "spec.type", ("internal",)),
     Unsupported("SnapshotClass", "spec.memory", (True,)),
     Unsupported("SnapshotClass", "spec.disks.*", ("internal",)),
-    Unsupported("DomainSnapshots", "spec.suspend", (True,)),
     Unsupported("DomainSnapshots", "spec.snapshots[].type", ("internal",)),
     Unsupported("DomainSnapshots", "spec.snapshots[].memory", (True,)),
     Unsupported("DomainSnapshots", "spec.snapshots[].disks.*", ("internal",)),
@@ -32,10 +30,7 @@ FIELDS = (
     Unsupported("DomainSnapshots", "spec.snapshots[].ifLost", ("retake",)),
     Unsupported("DomainSnapshots", "spec.revert"),
     Unsupported("DomainSnapshots", "spec.unmanaged", ("adopt",)),
-    Unsupported("DomainSnapshots", "spec.disruption", ("window", "allowed")),
-    Unsupported("DomainSnapshots", "spec.windows"),
     Unsupported("DomainSnapshots", "spec.shutdown"),
-    Unsupported("DomainSnapshots", "spec.dependsOn"),
     Unsupported("DomainSnapshots", "spec.approve"),
 )
 

@@ -2,6 +2,7 @@
 
 import enum
 from dataclasses import dataclass
+from datetime import timedelta, tzinfo
 
 from reconciler.model.names import DiskTarget, HostName, SnapshotName
 
@@ -29,6 +30,23 @@ class Power(enum.StrEnum):
 
     ANY = "any"
     RUNNING = "running"
+
+
+class Disruption(enum.StrEnum):
+    """Whether steps that stop the guest run without a person."""
+
+    NEVER = "never"
+    WINDOW = "window"
+    ALLOWED = "allowed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """When a step that stops the guest may begin: *schedule* (cron) opens it, in *zone*."""
+
+    schedule: str
+    duration: timedelta
+    zone: tzinfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +86,12 @@ class DesiredDomain:
     #: unmanaged snapshots are listed
     report_unmanaged: bool = True
     max_depth: int | None = None
+    disruption: Disruption = Disruption.NEVER
+    windows: tuple[Window, ...] = ()
+    #: domains of this host to be done first, each as its own manifest names it
+    depends_on: tuple[str, ...] = ()
+    #: observe it, plan for it, and change nothing
+    is_suspended: bool = False
 
     def snapshot(self, name: str) -> DesiredSnapshot | None:
         """The declared snapshot of that name."""
@@ -94,6 +118,8 @@ class DesiredHost:
     prune_gone: Prune = Prune.NEVER
     folders: tuple[str, ...] = ()
     limits: Limits = Limits()
+    #: observe it, plan for it, and change nothing
+    is_suspended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,13 +16,23 @@ class DomainStatus(enum.StrEnum):
     IN_SYNC = "in sync"
     #: every step was done, and nothing is refused or held
     APPLIED = "applied"
-    #: what could be done was done; the rest is refused or held
+    #: what could be done was done; something is refused
     REFUSED = "refused"
+    #: what may be done was done; the rest waits
+    HELD = "held"
     FAILED = "failed"
     #: the domain changed after it was planned
     STALE = "stale"
     LOCKED = "locked"
     INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaited:
+    """A domain that had to be done first and was not, and how it ended."""
+
+    domain: str
+    status: DomainStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +48,12 @@ class DomainOutcome:
     error: VirtsnapError | None = None
     #: what an interrupted domain has left to do, in one line
     left: str = ""
+    #: the domains for which all steps are held
+    waits_for: tuple[Awaited, ...] = ()
+    #: its window closed before all was begun
+    is_too_late: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        """All that is asked for is there: whoever depends on it may go on."""
+        return self.status in (DomainStatus.IN_SYNC, DomainStatus.APPLIED)

@@ -61,20 +61,48 @@ class Step:
     depends_on: tuple[str, ...] = ()
     estimate: Estimate = Estimate()
 
+    @property
+    def is_disruptive(self) -> bool:
+        """The guest stands still for it, whatever else it may cost."""
+        return self.risk is Risk.DISRUPTIVE or self.estimate.downtime
+
 
 class HeldUntil(enum.StrEnum):
-    """What a held step waits for."""
+    """What a held step waits for, where that is no time."""
 
     #: a person: ``apply``
     APPROVAL = "approval"
+    #: another domain, to be done first
+    DEPENDENCY = "dependency"
+    #: the end of ``suspend: true``
+    RESUME = "resume"
+
+
+class HeldBecause(enum.StrEnum):
+    """Why a step is held; only reports read it."""
+
+    #: what it removes goes only when a person agrees
+    NEEDS_APPROVAL = "NeedsApproval"
+    #: it stops the guest, and ``disruption: never``
+    DISRUPTION_NEVER = "DisruptionNever"
+    #: it stops the guest, and no window is open
+    WINDOW_CLOSED = "WindowClosed"
+    #: a step before it is held
+    BEHIND_HELD = "BehindHeld"
+    #: a domain of ``dependsOn`` is not done
+    DEPENDS_ON = "DependsOn"
+    SUSPENDED = "Suspended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A step that ``run`` does not do by itself."""
+    """A step that is not done now.  A time has the zone of the window that opens then."""
 
     step: str
-    until: HeldUntil
+    until: HeldUntil | datetime
+    because: HeldBecause
+    #: the domain that ``DEPENDS_ON`` waits for, else empty
+    waits_for: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +118,15 @@ class DomainPlan:
     drift: tuple[Difference, ...] = ()
     steps: tuple[Step, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    #: what this pass does not do
     held: tuple[Held, ...] = ()
+    #: what a pass of ``run`` would not do now, in a plan for a person
+    held_from_run: tuple[Held, ...] = ()
+    #: domains of this plan that come first
+    depends_on: tuple[str, ...] = ()
+    is_suspended: bool = False
+    #: in a pass of ``run``: from then on no disruptive step begins
+    window_closes: datetime | None = None
     #: sentences for people: what is unusual and yet planned
     warnings: tuple[str, ...] = ()
     power: PowerState | None = None
@@ -101,10 +137,18 @@ class DomainPlan:
         """The ids of steps that wait."""
         return frozenset(held.step for held in self.held)
 
+    @property
+    def open_steps(self) -> tuple[Step, ...]:
+        """What this pass does."""
+        return tuple(step for step in self.steps if step.id not in self.held_steps)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What will be done, in order, and why, and what will not."""
+    """What will be done, in order, and why, and what will not.
+
+    *domains*: by host; each after those that it depends on, else by name.
+    """
 
     created_at: datetime
     source: str

@@ -9,7 +9,7 @@ from reconciler.model.action import (
     RemovalCause,
     RemoveImage,
 )
-from reconciler.model.plan import Estimate, Held, HeldUntil, Reason, Risk, Step
+from reconciler.model.plan import Estimate, Reason, Risk, Step
 from reconciler.model.refusal import Refusal
 from reconciler.planning import safety, simulate
 from reconciler.planning.world import World
@@ -59,13 +59,6 @@ class Builder:
         self.world = mark.world
         self.steps, self.refusals = list(mark.steps), list(mark.refusals)
         self.warnings, self.approvals = list(mark.warnings), list(mark.approvals)
-
-    def held(self) -> tuple[Held, ...]:
-        """The steps that need approval, and all that come after them."""
-        if not self.approvals:
-            return ()
-        first = next(n for n, step in enumerate(self.steps) if step.id in self.approvals)
-        return tuple(Held(step=s.id, until=HeldUntil.APPROVAL) for s in self.steps[first:])
 
 
 def risk_of(action: Action) -> Risk:

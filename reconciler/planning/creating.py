@@ -1,5 +1,7 @@
 """Declared snapshots that were never taken, in the order of the list."""
 
+from collections.abc import Callable
+
 from reconciler.model.action import (
     CreateSnapshot,
 )
@@ -8,7 +10,7 @@ from reconciler.model.drift import (
     SnapshotMissing,
 )
 from reconciler.model.names import SnapshotName
-from reconciler.model.plan import Reason
+from reconciler.model.plan import Reason, Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import Selection
 from reconciler.planning import creation, differ
@@ -16,8 +18,19 @@ from reconciler.planning.builder import Builder
 from reconciler.planning.differ import Declared
 
 
-def create(builder: Builder, wish: DesiredDomain, whole: Declared, selection: Selection) -> None:
-    """Declared and never taken, in the order of the list; a refused one holds those after it."""
+def create(
+    builder: Builder,
+    wish: DesiredDomain,
+    whole: Declared,
+    selection: Selection,
+    *,
+    until: Callable[[Step], bool] | None = None,
+) -> bool:
+    """Declared and never taken, in the order of the list; a refused one holds those after it.
+
+    With *until* it ends before the first that takes such a step; True when it did, so that this
+    one and those after it are left.
+    """
     missing = {
         d.snapshot
         for d in differ.compare(whole, builder.world).differences
@@ -42,8 +55,14 @@ def create(builder: Builder, wish: DesiredDomain, whole: Declared, selection: Se
             builder.refuse(action)
             refused = snapshot.name
         else:
+            before = builder.mark()
             _warn(builder, action)
             builder.add(action, Reason.DECLARED_NOT_TAKEN)
+            added = builder.steps[len(before.steps) :]
+            if until is not None and any(until(step) for step in added):
+                builder.back_to(before)
+                return True
+    return False
 
 
 def _warn(builder: Builder, action: CreateSnapshot) -> None:

@@ -20,17 +20,19 @@ from reconciler.model.drift import (
 )
 from reconciler.model.ledger import LedgerProblem
 from reconciler.model.names import SnapshotName
-from reconciler.model.plan import DomainPlan, Plan, Reason
+from reconciler.model.plan import DomainPlan, Plan, Reason, Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
-from reconciler.model.request import Consent, PlanRequest
+from reconciler.model.request import PlanRequest
 from reconciler.planning import (
     creating,
     differ,
     fingerprint,
     finishing,
+    holding,
     removing,
     repairing,
     safety,
+    waiting,
 )
 from reconciler.planning.builder import Builder, renumbered
 from reconciler.planning.differ import Declared
@@ -46,9 +48,17 @@ _REASONS = (
 
 
 def plan_host(
-    desired: Desired, host: DesiredHost, observed: ObservedHost, request: PlanRequest
+    desired: Desired,
+    host: DesiredHost,
+    observed: ObservedHost,
+    request: PlanRequest,
+    *,
+    now: datetime,
 ) -> tuple[DomainPlan, ...]:
-    """A plan for every domain of *host* that is declared or whose manifest has gone, by name."""
+    """A plan for every domain of *host* that is declared or whose manifest has gone.
+
+    Each comes after those that it depends on, else they are in the order of their names.
+    """
     index = index_of(observed)
     wishes = [d for d in desired.of_host(host.name) if _is_selected(d, observed, request)]
     claims: dict[str, list[DesiredDomain]] = {}
@@ -58,15 +68,16 @@ def plan_host(
     plans = [
         _claimed_twice(claim, host)
         if len(claim) > 1
-        else _declared(desired, claim[0], host, index, request)
+        else _declared(desired, claim[0], host, index, request, now)
         for claim in claims.values()
     ]
+    plans = waiting.with_dependencies(claims.values(), plans)
     if desired.is_complete and request.selection.is_everything:
         for domain in observed.domains:
             if domain.uuid not in claims and _is_gone(domain, desired):
                 gone = differ.declared(desired, None)
-                plans.append(_plan(gone, host, index, domain, request))
-    return tuple(sorted(plans, key=lambda plan: plan.domain))
+                plans.append(_plan(gone, host, index, domain, request, now))
+    return waiting.held_back(waiting.in_order(plans))
 
 
 def whole(domains: tuple[DomainPlan, ...], desired: Desired, *, created_at: datetime) -> Plan:
@@ -96,6 +107,7 @@ def _declared(
     host: DesiredHost,
     index: HostIndex,
     request: PlanRequest,
+    now: datetime,
 ) -> DomainPlan:
     domain = index.host.domain(wish.domain)
     if domain is None:
@@ -103,7 +115,7 @@ def _declared(
         near = tuple(get_close_matches(wish.domain, names, n=3))
         why = refusal(RefusalCode.DOMAIN_MISSING, domain=wish.domain, near=", ".join(near) or None)
         return _refused(wish, host, why, (DomainMissing(near=near),))
-    return _plan(differ.declared(desired, wish), host, index, domain, request)
+    return _plan(differ.declared(desired, wish), host, index, domain, request, now)
 
 
 def _claimed_twice(claim: list[DesiredDomain], host: DesiredHost) -> DomainPlan:
@@ -136,6 +148,7 @@ def _plan(
     index: HostIndex,
     domain: ObservedDomain,
     request: PlanRequest,
+    now: datetime,
 ) -> DomainPlan:
     world = world_of(index, domain, host.folders)
     drift = differ.compare(wish, world)
@@ -144,7 +157,7 @@ def _plan(
         _fill(builder, wish, host, request, drift)
         _block(builder, world, drift)
     print_ = fingerprint.of(world)
-    return DomainPlan(
+    plan = DomainPlan(
         host=host.name,
         domain=domain.name,
         uuid=domain.uuid,
@@ -154,11 +167,13 @@ def _plan(
         drift=drift.differences,
         steps=tuple(builder.steps),
         refusals=tuple(builder.refusals),
-        held=builder.held() if request.consent is Consent.LOOP else (),
         warnings=tuple(builder.warnings),
         power=domain.power,
         agent=domain.agent,
+        is_suspended=host.is_suspended or (wish.domain is not None and wish.domain.is_suspended),
     )
+    approvals = frozenset(builder.approvals)
+    return holding.with_held(plan, approvals, wish.domain, request.consent, now=now)
 
 
 def _manifest(wish: Declared, domain: ObservedDomain) -> str | None:
@@ -192,10 +207,21 @@ def _fill(
 def _create_and_remove(
     builder: Builder, wish: Declared, prune: Prune, request: PlanRequest
 ) -> None:
-    """Create first; where a chain limit forbids that, after the removals that make room."""
+    """Create first; where a chain limit forbids that, after the removals that make room.
+
+    What a loop may have to hold back comes after what needs nobody, whoever plans and whenever:
+    the plan that a person approves is the one that a loop makes.
+    """
+    is_left = False
 
     def create() -> None:
+        nonlocal is_left
         if wish.domain is not None:
+            until = _is_disruptive if holding.may_wait(wish.domain) else None
+            is_left = creating.create(builder, wish.domain, wish, request.selection, until=until)
+
+    def create_rest() -> None:
+        if wish.domain is not None and is_left:
             creating.create(builder, wish.domain, wish, request.selection)
 
     def remove() -> None:
@@ -211,14 +237,23 @@ def _create_and_remove(
                 break
             _retry(builder, wish, prune, request)
         create()  # a name whose removal had to wait for a person may be free now
+        create_rest()
 
     start = builder.mark()
-    for order in (create, remove, agreed), (remove, create, agreed), (remove, agreed, create):
+    for order in (
+        (create, remove, create_rest, agreed),
+        (remove, create, create_rest, agreed),
+        (remove, agreed, create, create_rest),
+    ):
         builder.back_to(start)
         for part in order:
             part()
         if not any(r.code is RefusalCode.CHAIN_TOO_DEEP for r in builder.refusals):
             return
+
+
+def _is_disruptive(step: Step) -> bool:
+    return step.is_disruptive
 
 
 def _remove(

@@ -5,7 +5,7 @@ from pydantic import BaseModel
 from reconciler.errors import ManifestError, VirtsnapError
 from reconciler.model.action import CommitOverlays, CreateSnapshot
 from reconciler.model.outcome import DomainOutcome, DomainStatus
-from reconciler.model.plan import DomainPlan, HeldUntil, Plan
+from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Plan
 from reconciler.model.refusal import Refusal, RefusalCode
 from reconciler.report import summary
 from reconciler.report.doctor import DoctorDocument
@@ -29,10 +29,15 @@ class RefusalDocument(Document):
 
 
 class HeldDocument(Document):
-    """A step that ``run`` does not do by itself."""
+    """A step that is not done now, until when or what, and why.
+
+    *waitsFor*: the domain that ``DependsOn`` waits for.
+    """
 
     step: str
-    until: HeldUntil
+    until: HeldUntil | UtcTime
+    why: HeldBecause
+    waits_for: str | None
 
 
 class DomainPlanDocument(Document):
@@ -47,7 +52,13 @@ class DomainPlanDocument(Document):
     drift: tuple[DriftDocument, ...]
     steps: tuple[AnyStepDocument, ...]
     refusals: tuple[RefusalDocument, ...]
+    #: what this pass does not do
     held: tuple[HeldDocument, ...]
+    #: what a pass of ``run`` would not do now
+    held_from_run: tuple[HeldDocument, ...]
+    #: domains of this plan that come first
+    depends_on: tuple[str, ...]
+    suspended: bool
     warnings: tuple[str, ...]
 
 
@@ -92,6 +103,13 @@ class ErrorDocument(WholeDocument):
     error: ErrorBodyDocument
 
 
+class AwaitedDocument(Document):
+    """A domain that had to be done first and was not."""
+
+    domain: str
+    status: DomainStatus
+
+
 class DomainOutcomeDocument(Document):
     """What became of one domain."""
 
@@ -105,6 +123,7 @@ class DomainOutcomeDocument(Document):
     refusals: tuple[RefusalDocument, ...]
     error: ErrorBodyDocument | None
     left: str
+    waits_for: tuple[AwaitedDocument, ...]
 
 
 class OutcomeDocument(WholeDocument):
@@ -208,9 +227,18 @@ def _domain(plan: DomainPlan) -> DomainPlanDocument:
             "drift": tuple(drift_document(difference) for difference in plan.drift),
             "steps": tuple(step_document(step) for step in plan.steps),
             "refusals": tuple(_refusal(refusal, plan) for refusal in plan.refusals),
-            "held": tuple(HeldDocument(step=h.step, until=h.until) for h in plan.held),
+            "held": tuple(_held(held) for held in plan.held),
+            "held_from_run": tuple(_held(held) for held in plan.held_from_run),
+            "depends_on": plan.depends_on,
+            "suspended": plan.is_suspended,
             "warnings": plan.warnings,
         }
+    )
+
+
+def _held(held: Held) -> HeldDocument:
+    return HeldDocument(
+        step=held.step, until=held.until, why=held.because, waits_for=held.waits_for or None
     )
 
 
@@ -246,4 +274,8 @@ def _outcome(outcome: DomainOutcome) -> DomainOutcomeDocument:
         refusals=tuple(_refusal(refusal, outcome.plan) for refusal in outcome.refusals),
         error=_error(outcome.error) if outcome.error else None,
         left=outcome.left,
+        waits_for=tuple(
+            AwaitedDocument(domain=awaited.domain, status=awaited.status)
+            for awaited in outcome.waits_for
+        ),
     )

@@ -40,5 +40,10 @@ def _trouble(outcome: DomainOutcome) -> Iterator[Line]:
             yield Line(f"  hint: {outcome.error.hint}", Tone.QUIET)
     elif outcome.status is DomainStatus.INTERRUPTED and not outcome.left:
         yield Line(f"! {outcome.status} {name}", Tone.WARNING)
+    if outcome.waits_for:
+        waits = ", ".join(f"{each.domain}, which ended {each.status}" for each in outcome.waits_for)
+        yield Line(f"! {outcome.status} {name}: waits for {waits}", Tone.WARNING)
+    if outcome.is_too_late:
+        yield Line(f"! {outcome.status} {name}: the window has closed meanwhile", Tone.WARNING)
     if outcome.left:
         yield Line(f"! {outcome.status} {name}: left to do: {outcome.left}", Tone.WARNING)

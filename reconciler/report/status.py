@@ -20,6 +20,8 @@ class Standing(enum.StrEnum):
     IN_SYNC = "in sync"
     DRIFTED = "drifted"
     REFUSED = "refused"
+    #: ``suspend: true``
+    SUSPENDED = "suspended"
     #: somebody is changing it right now
     AT_WORK = "at work"
     #: no manifest, nothing managed
@@ -31,6 +33,7 @@ _TONES = {
     Standing.IN_SYNC: Tone.PLAIN,
     Standing.DRIFTED: Tone.CHANGED,
     Standing.REFUSED: Tone.REFUSED,
+    Standing.SUSPENDED: Tone.QUIET,
     Standing.AT_WORK: Tone.CHANGED,
     Standing.UNMANAGED: Tone.QUIET,
     Standing.MISSING: Tone.REFUSED,
@@ -135,6 +138,8 @@ def _facts(domain: DomainStatusDocument) -> Iterator[str]:
 def _standing(plan: DomainPlan | None) -> Standing:
     if plan is None:
         return Standing.UNMANAGED
+    if plan.is_suspended:
+        return Standing.SUSPENDED
     if plan.refusals:
         return Standing.REFUSED
     if plan.steps:

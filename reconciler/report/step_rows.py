@@ -6,12 +6,10 @@ from dataclasses import replace
 from reconciler.model.action import CommitOverlays, CreateSnapshot
 from reconciler.model.desired import Prune
 from reconciler.model.drift import SnapshotMissing
-from reconciler.model.plan import DomainPlan, HeldUntil, Reason, Step
-from reconciler.report import step_text
+from reconciler.model.plan import DomainPlan, Reason, Step
+from reconciler.report import held_text, step_text
 from reconciler.report.folding import folded
 from reconciler.report.lines import Row
-
-_HELD = {HeldUntil.APPROVAL: "held back until a person agrees: virtsnap apply"}
 
 
 def step_rows(plan: DomainPlan, *, prune: Prune | None, is_verbose: bool) -> tuple[Row, ...]:
@@ -54,7 +52,7 @@ def _is_same_removal(step: Step, other: Step) -> bool:
 
 def _one(plan: DomainPlan, step: Step, prune: Prune | None) -> Row:
     row = step_text.row(step, reason=_reason(plan, step, prune), agent=plan.agent)
-    return replace(row, more=(*row.more, *_held(plan, step)))
+    return replace(row, more=(*row.more, *held_text.of_step(plan, step)))
 
 
 def _together(plan: DomainPlan, steps: list[Step], prune: Prune | None) -> Row:
@@ -75,7 +73,3 @@ def _reason(plan: DomainPlan, step: Step, prune: Prune | None) -> str:
     ):
         return f"{words}; a later one of the list is there already"
     return words
-
-
-def _held(plan: DomainPlan, step: Step) -> tuple[str, ...]:
-    return tuple(_HELD[held.until] for held in plan.held if held.step == step.id)

@@ -6,7 +6,7 @@ from reconciler.model.desired import Desired, Prune
 from reconciler.model.domain import AgentState
 from reconciler.model.plan import DomainPlan, Plan
 from reconciler.model.power import PowerState
-from reconciler.report import summary
+from reconciler.report import held_text, summary
 from reconciler.report.drift_rows import drift_lines
 from reconciler.report.lines import Line, Tone, rows
 from reconciler.report.refusals import explained
@@ -44,10 +44,12 @@ def plan_lines(
 
 def domain_lines(plan: DomainPlan, *, prunes: Prunes, is_verbose: bool = False) -> Iterator[Line]:
     """The block of one domain."""
-    tail = "" if plan.steps or plan.refusals else ", in sync"
+    tail = ", suspended" if plan.is_suspended else ""
+    tail += "" if plan.steps or plan.refusals else ", in sync"
     yield Line(f"{plan.domain} on {plan.host}: {_standing(plan)}{tail}", Tone.STRONG)
     prune = prunes.get((plan.host, plan.domain)) or prunes.get((plan.host, plan.uuid or ""))
     yield from rows(step_rows(plan, prune=prune, is_verbose=is_verbose))
+    yield from held_text.of_domain(plan)
     for refusal in plan.refusals:
         words = explained(refusal, domain=plan.domain, manifest=plan.manifest)
         subject = f" {refusal.snapshot}" if refusal.snapshot else ""

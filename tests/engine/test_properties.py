@@ -9,8 +9,9 @@ from reconciler.model.chain import Presence
 from reconciler.model.drift import RecordDangling, RecordOutdated
 from reconciler.model.ledger import EntryState
 from reconciler.model.outcome import DomainStatus
+from reconciler.model.plan import HeldBecause
 from reconciler.model.request import Consent, PlanRequest
-from reconciler.planning import fingerprint
+from reconciler.planning import fingerprint, holding
 from tests.engine.passes import planned, reconciled
 from tests.engine.telling import pass_told, situation_told
 from tests.fakes.host import FakeHost
@@ -112,11 +113,14 @@ def test_a_second_pass_finds_nothing_to_do(situation: Situation) -> None:
             DomainStatus.APPLIED,
             DomainStatus.IN_SYNC,
             DomainStatus.REFUSED,
+            DomainStatus.HELD,
         )
         rebuilt = any(step.reason == "LedgerStale" for step in outcome.plan.steps)
         # a refusal met on the way, or one that another domain's plan has lifted
         failed = failed or outcome.refusals != outcome.plan.refusals
         failed = failed or any(r.fact("kind") == "domain" for r in outcome.refusals)
+        # what it waited for may be done by now
+        failed = failed or bool(outcome.waits_for)
         held = plan.held_steps
         left = [step for step in plan.steps if step.id not in held]
         assert failed or rebuilt or not left, left
@@ -164,7 +168,8 @@ def test_consent_changes_what_is_held_and_nothing_else(situation: Situation) -> 
     loop = planned(fake, situation.desired, PlanRequest(consent=Consent.LOOP))
 
     assert [d.plan_id for d in person.domains] == [d.plan_id for d in loop.domains]
-    assert not any(d.held for d in person.domains)
+    for domain in person.domains:
+        assert {h.because for h in domain.held} <= {HeldBecause.DEPENDS_ON, HeldBecause.SUSPENDED}
 
 
 @given(situations())
@@ -177,3 +182,24 @@ def test_planning_changes_nothing_and_says_the_same_twice(situation: Situation) 
 
     assert one == two
     assert fingerprint.digest(fake.observe()) == before
+
+
+@given(situations())
+def test_nothing_is_done_to_who_is_suspended_or_waits_for_what_is_undone(
+    situation: Situation,
+) -> None:
+    fake = described(situation).fake
+
+    result = reconciled(fake, situation.desired, situation.request)
+
+    note(pass_told(result))
+    ends = {outcome.domain: outcome for outcome in result.outcomes}
+    begun = set[str]()
+    for outcome in result.outcomes:
+        plan = outcome.plan
+        assert set(plan.depends_on) <= begun
+        begun.add(plan.domain)
+        is_kept = plan.is_suspended or not all(ends[name].is_done for name in plan.depends_on)
+        assert not is_kept or outcome.steps_done <= len(holding.owed(plan.steps))
+        if outcome.waits_for or plan.is_suspended:
+            assert outcome.status is not DomainStatus.APPLIED

@@ -45,6 +45,7 @@ def change_power(draw: Draw, fake: FakeHost) -> None:
         administrator.start,
         administrator.start,
         administrator.pause,
+        administrator.pause,
         administrator.resume,
         administrator.shut_off,
     )

@@ -18,7 +18,17 @@ from reconciler.model.domain import AgentState
 from reconciler.model.drift import Difference
 from reconciler.model.ledger import Consistency
 from reconciler.model.names import DiskTarget, DomainUuid, HostName, ImagePath, SnapshotName
-from reconciler.model.plan import DomainPlan, Estimate, Held, HeldUntil, Plan, Reason, Risk, Step
+from reconciler.model.plan import (
+    DomainPlan,
+    Estimate,
+    Held,
+    HeldBecause,
+    HeldUntil,
+    Plan,
+    Reason,
+    Risk,
+    Step,
+)
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal
 
@@ -146,7 +156,10 @@ def domain_plan(
         drift=drift,
         steps=steps,
         refusals=refusals,
-        held=tuple(Held(step=id_, until=HeldUntil.APPROVAL) for id_ in held),
+        held=tuple(
+            Held(step=id_, until=HeldUntil.APPROVAL, because=HeldBecause.NEEDS_APPROVAL)
+            for id_ in held
+        ),
         warnings=warnings,
         power=power,
         agent=agent,

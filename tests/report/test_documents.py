@@ -38,7 +38,9 @@ def test_every_action_and_difference_fits_the_schema() -> None:
     assert [entry["action"] for entry in domain["steps"]] == [action.name for action in ACTIONS]
     assert [entry["kind"] for entry in domain["drift"]] == [d.kind for d in DIFFERENCES]
     assert domain["refusals"][0].keys() >= {"code", "message", "hint", "snapshot"}
-    assert domain["held"] == [{"step": "s2", "until": "approval"}]
+    assert domain["held"] == [
+        {"step": "s2", "until": "approval", "why": "NeedsApproval", "waitsFor": None}
+    ]
 
 
 def test_a_plan_document_has_the_shape_of_the_design() -> None:

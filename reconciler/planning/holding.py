@@ -1,0 +1,104 @@
+"""Which steps wait, for what, and until when (law 9)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from reconciler.model.action import ThawGuest
+from reconciler.model.desired import DesiredDomain, Disruption
+from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Step
+from reconciler.model.request import Consent
+from reconciler.planning import windows
+
+_Cause = tuple[HeldUntil | datetime, HeldBecause]
+
+
+def with_held(
+    plan: DomainPlan,
+    approvals: frozenset[str],
+    wish: DesiredDomain | None,
+    consent: Consent,
+    *,
+    now: datetime,
+) -> DomainPlan:
+    """*plan* with what is held of it: all while it is suspended, else what *consent* leaves."""
+    if plan.is_suspended:
+        held = all_of(plan, HeldBecause.SUSPENDED)
+        return replace(plan, held=held, held_from_run=held)
+    held = from_loop(plan.steps, approvals, wish, now=now)
+    if consent is Consent.PERSON:
+        return replace(plan, held_from_run=held)
+    closes = None
+    if wish is not None and wish.disruption is Disruption.WINDOW:
+        closes = windows.closing(wish.windows, now)
+    return replace(plan, held=held, held_from_run=held, window_closes=closes)
+
+
+def from_loop(
+    steps: Sequence[Step], approvals: frozenset[str], wish: DesiredDomain | None, *, now: datetime
+) -> tuple[Held, ...]:
+    """What a pass of ``run`` does not do at *now*: steps with a cause of their own, and all behind.
+
+    A step behind waits until all before it may go: a person's approval is later than any time.
+    """
+    found: list[Held] = []
+    until: HeldUntil | datetime | None = None
+    never_held = owed(steps)
+    for step in steps:
+        if step.id in never_held:
+            continue
+        own = _cause(step, approvals, wish, now)
+        if own is not None:
+            until = own[0] if until is None else _later(until, own[0])
+            found.append(Held(step=step.id, until=until, because=own[1]))
+        elif until is not None:
+            found.append(Held(step=step.id, until=until, because=HeldBecause.BEHIND_HELD))
+    return tuple(found)
+
+
+def all_of(plan: DomainPlan, because: HeldBecause, *, waits_for: str = "") -> tuple[Held, ...]:
+    """Every step of *plan*, held for everybody, but for what virtsnap owes the guest."""
+    until = HeldUntil.RESUME if because is HeldBecause.SUSPENDED else HeldUntil.DEPENDENCY
+    never_held = owed(plan.steps)
+    return tuple(
+        Held(step=step.id, until=until, because=because, waits_for=waits_for)
+        for step in plan.steps
+        if step.id not in never_held
+    )
+
+
+def owed(steps: Sequence[Step]) -> frozenset[str]:
+    """Steps that end what an earlier pass did to the guest: nothing and nobody holds them."""
+    return frozenset(step.id for step in steps if isinstance(step.action, ThawGuest))
+
+
+def may_wait(wish: DesiredDomain | None) -> bool:
+    """A loop may, now or at another time, hold back what stops the guest."""
+    return wish is None or wish.disruption is not Disruption.ALLOWED
+
+
+def _cause(
+    step: Step, approvals: frozenset[str], wish: DesiredDomain | None, now: datetime
+) -> _Cause | None:
+    if step.id in approvals:
+        return HeldUntil.APPROVAL, HeldBecause.NEEDS_APPROVAL
+    if not step.is_disruptive:
+        return None
+    disruption = wish.disruption if wish is not None else Disruption.NEVER
+    match disruption:
+        case Disruption.NEVER:
+            return HeldUntil.APPROVAL, HeldBecause.DISRUPTION_NEVER
+        case Disruption.WINDOW:
+            assert wish is not None
+            if windows.closing(wish.windows, now) is not None:
+                return None
+            opening = windows.next_opening(wish.windows, now)
+            return opening or HeldUntil.APPROVAL, HeldBecause.WINDOW_CLOSED
+        case Disruption.ALLOWED:
+            return None
+
+
+def _later(one: HeldUntil | datetime, other: HeldUntil | datetime) -> HeldUntil | datetime:
+    if isinstance(one, datetime) and isinstance(other, datetime):
+        return max(one, other, key=datetime.timestamp)
+    return HeldUntil.APPROVAL

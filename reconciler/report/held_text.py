@@ -1,0 +1,68 @@
+"""Why a step waits, and until when, for people."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from reconciler.model.plan import DomainPlan, Held, HeldBecause, Step
+from reconciler.report.lines import Line, Tone
+
+
+def of_domain(plan: DomainPlan) -> Iterator[Line]:
+    """What holds every step of *plan* at once."""
+    because = {held.because for held in plan.held}
+    if HeldBecause.SUSPENDED in because:
+        yield Line("  ! held: the manifest says `suspend: true`, nothing is changed", Tone.WARNING)
+    if HeldBecause.DEPENDS_ON in because:
+        names = ", ".join(sorted({held.waits_for for held in plan.held if held.waits_for}))
+        yield Line(
+            f"  ! held: waits for {names}, of which something is refused or held", Tone.WARNING
+        )
+
+
+def of_step(plan: DomainPlan, step: Step) -> tuple[str, ...]:
+    """What holds *step* in this pass; in a plan for a person, what would hold it in ``run``."""
+    now = _sentences(held for held in plan.held if held.step == step.id)
+    if now or step.id in plan.held_steps:
+        return now
+    later = tuple(_in_run(held) for held in plan.held_from_run if held.step == step.id)
+    later = tuple(sentence for sentence in later if sentence)
+    if not later and step.is_disruptive:
+        return ("disruptive: the guest is stopped or paused",)
+    return later
+
+
+def _sentences(found: Iterator[Held]) -> tuple[str, ...]:
+    return tuple(sentence for held in found if (sentence := _held(held)))
+
+
+def _held(held: Held) -> str:
+    match held.because:
+        case HeldBecause.NEEDS_APPROVAL:
+            return "held back until a person agrees: virtsnap apply"
+        case HeldBecause.DISRUPTION_NEVER:
+            return "held: disruptive, needs a person's apply, or `disruption: window`"
+        case HeldBecause.WINDOW_CLOSED:
+            return f"held {_until(held)} (window)"
+        case HeldBecause.BEHIND_HELD:
+            return f"held {_until(held)}: it comes after a step that is held"
+        case HeldBecause.DEPENDS_ON | HeldBecause.SUSPENDED:
+            return ""  # said of the domain
+
+
+def _in_run(held: Held) -> str:
+    match held.because:
+        case HeldBecause.NEEDS_APPROVAL:
+            return "run holds it back until a person agrees"
+        case HeldBecause.DISRUPTION_NEVER:
+            return "disruptive: run holds it back (disruption: never)"
+        case HeldBecause.WINDOW_CLOSED:
+            return f"disruptive: run holds it back {_until(held)} (window)"
+        case HeldBecause.BEHIND_HELD | HeldBecause.DEPENDS_ON | HeldBecause.SUSPENDED:
+            return ""
+
+
+def _until(held: Held) -> str:
+    """``until 2026-11-29 02:00 CET``, in the zone of the window."""
+    if isinstance(held.until, datetime):
+        return f"until {held.until:%Y-%m-%d %H:%M %Z}"
+    return "until a person agrees"
