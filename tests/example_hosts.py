@@ -58,6 +58,7 @@ MADE: dict[str, Callable[[], FakeHost]] = {
     "02-keep-two-disks-and-skip-one": keep_two_disks_and_skip_one,
     "03-remove-a-snapshot": remove_a_snapshot,
     "08-wait-for-another-domain": wait_for_another_domain,
+    "09-take-a-snapshot-shut-off": declare_a_snapshot,
 }
 
 

@@ -27,6 +27,7 @@ from reconciler.model.desired import (
     Power,
     Prune,
     Quiesce,
+    Shutdown,
     Window,
 )
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
@@ -34,7 +35,7 @@ from reconciler.model.request import Consent, PlanRequest
 from tests.fakes import happenings, mishaps
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import SOURCE
-from tests.fakes.domain import FakeDomain
+from tests.fakes.domain import FakeDomain, Obedience
 from tests.fakes.happenings import Happening
 from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
@@ -53,6 +54,9 @@ DISRUPTIONS: tuple[dict[str, object], ...] = (
     {"disruption": Disruption.WINDOW, "windows": (NIGHTLY,)},
     {"disruption": Disruption.WINDOW, "windows": (NIGHTLY, ALWAYS)},
 )
+OBEDIENCE = (Obedience.AT_ONCE, Obedience.AT_ONCE, Obedience.LATE, Obedience.NEVER)
+PEACEFUL = (Obedience.AT_ONCE, Obedience.AT_ONCE, Obedience.NEVER)
+POWERS = (Power.ANY, Power.ANY, Power.OFF, Power.OFF, Power.RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +93,7 @@ def hosts(
     The names of all that was tried come with it.
     """
     fake = FakeHost(World(version=draw(st.sampled_from((LIBVIRT_9_0, LIBVIRT_11_3)))))
-    _begin(draw, fake)
+    _begin(draw, fake, OBEDIENCE if troubles[1] else PEACEFUL)
     chosen: list[Happening] = [
         *draw(_some(happenings.ORDINARY, ordinary)),
         *_one_more(draw, troubles),
@@ -116,7 +120,7 @@ def _one_more(draw: Draw, troubles: tuple[int, int]) -> list[Happening]:
     return [draw(st.sampled_from(kinds))] if troubles[1] and draw(st.integers(0, 3)) else []
 
 
-def _begin(draw: Draw, fake: FakeHost) -> None:
+def _begin(draw: Draw, fake: FakeHost, obedience: tuple[Obedience, ...]) -> None:
     """One to three domains with one to three disks each; some stand on one template."""
     administrator = Administrator(fake)
     for number in range(draw(st.sampled_from((1, 1, 2, 3)))):
@@ -129,7 +133,8 @@ def _begin(draw: Draw, fake: FakeHost) -> None:
                 _template(fake)
                 Person(fake).overlay_on(TEMPLATE, path)
             disks[target] = path
-        administrator.define(name, disks, running=draw(st.integers(0, 4)) > 0)
+        made = administrator.define(name, disks, running=draw(st.integers(0, 4)) > 0)
+        made.obedience = draw(st.sampled_from(obedience))
         fake.guest_goes_on(name)
 
 
@@ -193,6 +198,7 @@ def _desired_domain(draw: Draw, domain: FakeDomain) -> DesiredDomain:
         max_depth=draw(st.sampled_from((None, None, None, 2, 4))),
         is_suspended=draw(st.integers(0, 19)) == 0,
         **draw(st.sampled_from(DISRUPTIONS)),
+        shutdown=Shutdown(timeout=120, then_destroy=draw(st.booleans())),
     )
 
 
@@ -206,7 +212,7 @@ def _desired_snapshot(draw: Draw, name: str, targets: list[DiskTarget]) -> Desir
         description=draw(st.sampled_from((None, None, "", "before the upgrade"))),
         quiesce=draw(st.sampled_from((Quiesce.NEVER, Quiesce.PREFERRED, Quiesce.REQUIRED))),
         skip=frozenset(skipped),
-        power=draw(st.sampled_from((Power.ANY, Power.ANY, Power.ANY, Power.RUNNING))),
+        power=draw(st.sampled_from(POWERS)),
     )
 
 

@@ -1,9 +1,11 @@
 """``docs/reference/drift.md`` from the kinds of drift, with the report's own words for each."""
 
+from datetime import UTC, datetime
 from typing import get_args
 
 from reconciler.model import drift
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
+from reconciler.model.power import PowerState
 from reconciler.report import drift_text
 
 HEAD = """\
@@ -19,6 +21,7 @@ puts it, *remedy* what it adds in brackets.
 """
 
 _DOMAIN = "web01"
+_LATE = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 _S1 = SnapshotName("s1")
 _VDA = DiskTarget("vda")
 _IMAGE = ImagePath("/srv/images/web01-vda-s1.qcow2")
@@ -85,6 +88,9 @@ EXAMPLES: tuple[drift.Difference, ...] = (
     drift.JobUnfinished(disk=_VDA, job="copy", is_ours=False),
     *(drift.LedgerStale(fault=fault) for fault in drift.LedgerFault),
     drift.FreezeUnended(),
+    drift.PowerOwed(state=PowerState.RUNNING, is_off=True),
+    drift.PowerOwed(state=PowerState.RUNNING, is_off=False),
+    drift.PowerOwed(state=PowerState.RUNNING, is_off=False, until=_LATE),
     drift.DomainMissing(near=("web-01",)),
     drift.ManifestGone(manifest="web01.yaml", snapshots=(_S1,)),
 )
@@ -128,6 +134,10 @@ MEANINGS: dict[type[drift.Difference], str] = {
     "older ledger is written anew from the records, and nothing else is done in that plan.",
     drift.FreezeUnended: "virtsnap froze the guest's file systems and did not note that they were "
     "thawed. They are thawed first of all.",
+    drift.PowerOwed: "virtsnap shut the guest down for a snapshot, or asked it to, and has not seen it "
+    "running again since. It is started at the end of the next plan; one that runs again by itself is "
+    "left as it is. A guest that did not obey in time may obey late: it stays owed for one more "
+    "`shutdown.timeout`.",
     drift.DomainMissing: "The manifest names a domain that this libvirt does not have.",
     drift.ManifestGone: "The domain was declared by this very source, which was read whole, and has "
     "no manifest there any more. Its snapshots stay.",

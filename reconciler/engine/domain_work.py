@@ -4,21 +4,30 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from reconciler.engine import fence, steps
+from reconciler.engine import fence, power_steps, steps
 from reconciler.engine.listener import Listener
 from reconciler.engine.ports import Clock, Hypervisor, Identity, Journal, Locks
 from reconciler.errors import Interrupted, PlanStaleError, PostconditionError, VirtsnapError
-from reconciler.model.action import CommitMethod, CommitOverlays, FinishJob, RemoveImage
+from reconciler.model.action import (
+    CommitMethod,
+    CommitOverlays,
+    CreateSnapshot,
+    FinishJob,
+    RemoveImage,
+    ShutDownDomain,
+    StartDomain,
+)
 from reconciler.model.desired import Desired, DesiredHost
-from reconciler.model.ledger import Ledger
+from reconciler.model.ledger import Consistency, Ledger
 from reconciler.model.names import DomainUuid, HostName
 from reconciler.model.plan import DomainPlan, Step
-from reconciler.model.refusal import Refusal
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning import (
     bookkeeping,
     differ,
     fingerprint,
     postcondition,
+    powering,
     safety,
 )
 from reconciler.planning.index import index_of
@@ -66,6 +75,8 @@ class DomainWork:
     is_too_late: bool = False
     #: as it was last read or written
     ledger: Ledger | None = None
+    #: the guest was shut down for this plan, and had no say in it
+    was_forced: bool = False
     _serial: int = 0
     _is_fenced: bool = False
     _has_disrupted: bool = False
@@ -84,17 +95,24 @@ class DomainWork:
             return
         self._take_fence(world)
         try:
-            world = self._as_planned()
-            for step in todo:
-                if self._has_closed(step):
-                    self.is_too_late = True
-                    return
-                after = self._step(step, world)
-                if after is None:
-                    return
-                world = after
+            self._steps(todo)
+            power_steps.pay_after_trouble(self)
+        except Exception:
+            power_steps.pay_after_trouble(self)
+            raise
         finally:
             self._drop_fence()
+
+    def _steps(self, todo: tuple[Step, ...]) -> None:
+        world = self._as_planned()
+        for step in todo:
+            if self._has_closed(step):
+                self.is_too_late = True
+                return
+            after = self._step(step, world)
+            if after is None:
+                return
+            world = after
 
     def _as_planned(self) -> World:
         world = self.observe()
@@ -180,6 +198,18 @@ class DomainWork:
                 return safety.why_not_commit(world, step.action, going)
             case RemoveImage(is_present=True):
                 return safety.why_not_remove(world, step.action)
+            case ShutDownDomain(owes=owes):
+                return powering.why_not_now(world, owes)
+            case StartDomain() if not world.domain.is_active:
+                return powering.why_not_start(world)
+            case CreateSnapshot(consistency=Consistency.OFFLINE) if world.domain.is_active:
+                return refusal(
+                    RefusalCode.POWER_STATE,
+                    snapshot=step.action.snapshot,
+                    state=world.domain.power,
+                    domain=world.domain.name,
+                    cause="somebody started it",
+                )
             case _:
                 return None
 
@@ -208,12 +238,12 @@ class DomainWork:
         return ledger
 
     def _rebuild(self, world: World, todo: tuple[Step, ...]) -> None:
-        ledger = world.ledger
+        ledger = world.ledger  # it may be a copy, in which fence and debts are void
         for step in todo:
             self.tools.listener.step_started(self.plan, step)
             ledger = bookkeeping.confirmed(ledger, step.action, source=self.desired.source)
         highest = world.highest_serial
-        self._write(replace(bookkeeping.next_serial(ledger, highest), fence=None), None)
+        self._write(replace(bookkeeping.next_serial(ledger, highest), fence=None, owed=None), None)
         for step in todo:
             self.done += 1
             self.tools.listener.step_finished(self.plan, step, "")

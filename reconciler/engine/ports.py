@@ -9,6 +9,7 @@ from reconciler.model.action import CommitOverlays, CreateSnapshot, FinishJob, R
 from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import Ledger
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
+from reconciler.model.power import Stopped
 
 #: Called with bytes done and bytes in all while a block job runs.
 Progress = Callable[[int, int], None]
@@ -93,6 +94,22 @@ class Hypervisor(Protocol):
 
     def redefine_snapshot(self, domain: DomainUuid, action: RedefineSnapshot) -> None:
         """Write the record anew (read with SECURE, never logged)."""
+
+    def shut_down(
+        self, domain: DomainUuid, *, timeout: float, then_destroy: bool, stop_asked: StopAsked
+    ) -> Stopped:
+        """Ask the guest to shut down and wait; after *timeout* seconds, or at once when it is
+        paused, destroy it if *then_destroy*.
+
+        ``Interrupted`` when stopped meanwhile (the guest was asked all the same); ``StepRefused``
+        for a transient domain, and when somebody saved its memory instead.
+        """
+
+    def start(self, domain: DomainUuid, *, is_paused: bool) -> None:
+        """Start a domain that is off, paused before it boots if *is_paused*; active it is left alone.
+
+        ``StepRefused`` when there is a managed save image: it would go on from that.
+        """
 
     def remove_image(self, path: ImagePath) -> None:
         """Unlink one file."""

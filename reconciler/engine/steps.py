@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
+from reconciler.engine import power_steps
 from reconciler.engine.ports import Progress
 from reconciler.errors import AgentError, VirtsnapError
 from reconciler.model.action import (
@@ -18,6 +19,8 @@ from reconciler.model.action import (
     RedefineSnapshot,
     RemovalCause,
     RemoveImage,
+    ShutDownDomain,
+    StartDomain,
     ThawGuest,
 )
 from reconciler.model.chain import Presence
@@ -61,6 +64,10 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
             if action.is_present:
                 work.port.remove_image(action.path)
             _confirm(work, action, world)
+        case ShutDownDomain():
+            return power_steps.shut_down(work, step, action, world)
+        case StartDomain():
+            return power_steps.start(work, action, world)
         case ThawGuest():
             work.port.thaw(work.uuid)
             _confirm(work, action, world)
@@ -176,7 +183,9 @@ def _create(work: DomainWork, step: Step, action: CreateSnapshot, world: World) 
         # it was taken and only the answer was lost (facts §10): go on
     after = work.observe()
     record = after.domain.record(action.snapshot)
-    consistency = Consistency.CRASH if note else action.consistency
+    # a guest that was destroyed had no time to unmount anything
+    is_crash = bool(note) or (work.was_forced and not world.domain.is_active)
+    consistency = Consistency.CRASH if is_crash else action.consistency
     ledger = bookkeeping.confirmed(
         after.ledger, action, created=record.created if record else None, consistency=consistency
     )

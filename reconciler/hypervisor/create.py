@@ -14,6 +14,7 @@ from reconciler.hypervisor.explaining import agent_error, explained, explaining,
 from reconciler.hypervisor.paths import is_same_file
 from reconciler.hypervisor.xml import Element, parse
 from reconciler.model.action import CreateSnapshot, NewOverlay
+from reconciler.model.ledger import Consistency
 from reconciler.model.names import DiskTarget, DomainUuid
 
 
@@ -32,6 +33,8 @@ def create(
     with explaining(what):
         definition = parse(domain.XMLDesc(0))
     is_active = domain_xml.is_live(definition)
+    if is_active and action.consistency is Consistency.OFFLINE:
+        raise StepRefused(f"cannot {what}: it was to be taken shut off, and the domain was started")
     for new in action.overlays:
         _demand_ready(definition, new, what, is_local=connection.is_local)
     text = snapshot_xml.created(replace(action, skipped=_others(definition, action)))

@@ -10,6 +10,7 @@ from reconciler.hypervisor import (
     definitions,
     image_files,
     records,
+    shutdown,
 )
 from reconciler.hypervisor.connection import Connection, Versions
 from reconciler.hypervisor.explaining import explaining
@@ -18,6 +19,7 @@ from reconciler.model.action import CommitOverlays, CreateSnapshot, FinishJob, R
 from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import Ledger
 from reconciler.model.names import DiskTarget, DomainUuid, HostName, ImagePath, SnapshotName
+from reconciler.model.power import Stopped
 
 
 def _nothing_written(_uuid: DomainUuid) -> int:
@@ -178,6 +180,29 @@ class LibvirtHost:
     def redefine_snapshot(self, domain: DomainUuid, action: RedefineSnapshot) -> None:
         """Write the record anew."""
         records.redefine(self._connection.domain(domain), action, is_local=self.is_local)
+
+    def shut_down(
+        self,
+        domain: DomainUuid,
+        *,
+        timeout: float,
+        then_destroy: bool,
+        stop_asked: block_job.StopAsked,
+    ) -> Stopped:
+        """Ask the guest, wait, and destroy it if *then_destroy*."""
+        with self._connection.another() as connection:
+            return shutdown.shut_down(
+                connection,
+                domain,
+                timeout=timeout,
+                then_destroy=then_destroy,
+                stop_asked=stop_asked,
+            )
+
+    def start(self, domain: DomainUuid, *, is_paused: bool) -> None:
+        """Start a domain that is off."""
+        with self._connection.another() as connection:
+            shutdown.start(connection.domain(domain), is_paused=is_paused)
 
     def remove_image(self, path: ImagePath) -> None:
         """Unlink one file."""

@@ -22,6 +22,7 @@ from reconciler.model.desired import (
     Power,
     Prune,
     Quiesce,
+    Shutdown,
 )
 from reconciler.model.names import DiskTarget, HostName, SnapshotName
 
@@ -149,6 +150,10 @@ def _domain(
         windows=disruption.windows(spec),
         depends_on=tuple(libvirt_spelling(name) for name in spec.depends_on),
         is_suspended=spec.suspend,
+        shutdown=Shutdown(
+            timeout=int(texts.duration(spec.shutdown.timeout).total_seconds()),
+            then_destroy=spec.shutdown.then == "destroy",
+        ),
     )
 
 

@@ -25,12 +25,10 @@ FIELDS = (
     Unsupported("DomainSnapshots", "spec.snapshots[].type", ("internal",)),
     Unsupported("DomainSnapshots", "spec.snapshots[].memory", (True,)),
     Unsupported("DomainSnapshots", "spec.snapshots[].disks.*", ("internal",)),
-    Unsupported("DomainSnapshots", "spec.snapshots[].power", ("off",)),
     Unsupported("DomainSnapshots", "spec.snapshots[].protect", (True,)),
     Unsupported("DomainSnapshots", "spec.snapshots[].ifLost", ("retake",)),
     Unsupported("DomainSnapshots", "spec.revert"),
     Unsupported("DomainSnapshots", "spec.unmanaged", ("adopt",)),
-    Unsupported("DomainSnapshots", "spec.shutdown"),
     Unsupported("DomainSnapshots", "spec.approve"),
 )
 

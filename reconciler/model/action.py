@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from reconciler.model.ledger import Consistency, EntryState
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
+from reconciler.model.power import PowerState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class CreateSnapshot:
     quiesce: bool
     may_degrade: bool
     consistency: Consistency
+    #: what the domain did before virtsnap touched it
+    power: PowerState
     manifest: str | None
 
     def __post_init__(self) -> None:
@@ -181,6 +184,34 @@ class ThawGuest:
     name: ClassVar[str] = "thaw"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShutDownDomain:
+    """Ask the guest to shut down, and wait for *timeout* seconds; then, if *then_destroy*, pull the
+    plug.  A guest that is paused hears nothing: it is destroyed at once.
+
+    *owes* is what the domain did, and is to do again afterwards: running or paused.
+    """
+
+    name: ClassVar[str] = "shut-down"
+    timeout: int
+    then_destroy: bool
+    owes: PowerState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartDomain:
+    """Start a domain that virtsnap shut down, as *state*: running, or paused before it boots.
+
+    *is_off*: it is shut off still; if not, it runs again by itself and only the ledger is put right.
+    *memory*: it goes on from that memory image instead of booting.
+    """
+
+    name: ClassVar[str] = "start"
+    state: PowerState
+    is_off: bool = True
+    memory: ImagePath | None = None
+
+
 Action = (
     CreateSnapshot
     | CommitOverlays
@@ -191,4 +222,6 @@ Action = (
     | FinishJob
     | AbortJob
     | ThawGuest
+    | ShutDownDomain
+    | StartDomain
 )

@@ -29,6 +29,8 @@ class Power(enum.StrEnum):
     """The power state a snapshot asks for."""
 
     ANY = "any"
+    #: shut down for it, and started again
+    OFF = "off"
     RUNNING = "running"
 
 
@@ -74,6 +76,14 @@ class DesiredSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shutdown:
+    """How a guest is shut down: seconds to wait for it, and whether it is destroyed then."""
+
+    timeout: int = 120
+    then_destroy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredDomain:
     """The wanted snapshots of one domain, in the order in which they are to be taken."""
 
@@ -86,6 +96,7 @@ class DesiredDomain:
     #: unmanaged snapshots are listed
     report_unmanaged: bool = True
     max_depth: int | None = None
+    shutdown: Shutdown = Shutdown()
     disruption: Disruption = Disruption.NEVER
     windows: tuple[Window, ...] = ()
     #: domains of this host to be done first, each as its own manifest names it

@@ -2,9 +2,11 @@
 
 import enum
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
+from reconciler.model.power import PowerState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +219,19 @@ class FreezeUnended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PowerOwed:
+    """virtsnap shut the domain down, or asked it to, and it is to be *state* again.
+
+    *is_off*: it is shut off.  *until*: it runs, and may obey late, up to then.
+    """
+
+    kind: ClassVar[str] = "PowerOwed"
+    state: PowerState
+    is_off: bool
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DomainMissing:
     """The manifest names a domain that this libvirt does not have."""
 
@@ -252,6 +267,7 @@ Difference = (
     | JobUnfinished
     | LedgerStale
     | FreezeUnended
+    | PowerOwed
     | DomainMissing
     | ManifestGone
 )

@@ -34,6 +34,7 @@ class FindingCode(enum.StrEnum):
     JOB_UNFINISHED = "JobUnfinished"
     JOB_FOREIGN = "JobForeign"
     FREEZE_UNENDED = "FreezeUnended"
+    POWER_OWED = "PowerOwed"
     REMOVAL_UNFINISHED = "RemovalUnfinished"
     DELETE_UNFINISHED = "DeleteUnfinished"
     LEDGER_LOST = "LedgerLost"
@@ -75,6 +76,7 @@ WARNINGS = frozenset(
         FindingCode.MANAGED_SAVE,
         FindingCode.DOMAIN_BUSY,
         FindingCode.JOB_FOREIGN,
+        FindingCode.POWER_OWED,
         FindingCode.LEDGER_UNFINISHED,
         FindingCode.CHAIN_DEEP,
         FindingCode.OVERLAY_UNRECORDED,

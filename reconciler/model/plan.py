@@ -30,6 +30,8 @@ class Reason(enum.StrEnum):
     JOB_UNFINISHED = "JobUnfinished"
     LEDGER_STALE = "LedgerStale"
     FREEZE_UNENDED = "FreezeUnended"
+    TAKEN_SHUT_OFF = "TakenShutOff"
+    POWER_OWED = "PowerOwed"
 
 
 class Risk(enum.StrEnum):

@@ -17,6 +17,17 @@ class PowerState(enum.StrEnum):
     OTHER = "other"
 
 
+class Stopped(enum.StrEnum):
+    """What became of asking a guest to shut down."""
+
+    #: it is off: it unmounted and went by itself, as far as libvirt can tell
+    BY_GUEST = "by the guest"
+    #: it is off, and had no say in it: destroyed by us or somebody else, or crashed
+    BY_FORCE = "by force"
+    #: it runs still, and may obey late: the request cannot be taken back
+    NOT_YET = "not yet"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerOwed:
     """A domain that we stopped (or asked to stop) is to be *state* again: running or paused.

@@ -32,6 +32,7 @@ class RefusalCode(enum.StrEnum):
     OUTSIDE_FOLDERS = "OutsideFolders"
     POWER_STATE = "PowerState"
     SHARED_STORAGE = "SharedStorage"
+    SHUT_DOWN_REFUSED = "ShutDownRefused"
     SNAPSHOT_HAS_BRANCHES = "SnapshotHasBranches"
     SNAPSHOT_LOST = "SnapshotLost"
     STORAGE_ABSENT = "StorageAbsent"

@@ -13,6 +13,8 @@ from reconciler.model.action import (
     ForgetSnapshot,
     RedefineSnapshot,
     RemoveImage,
+    ShutDownDomain,
+    StartDomain,
     ThawGuest,
 )
 from reconciler.model.ledger import (
@@ -25,6 +27,7 @@ from reconciler.model.ledger import (
     LedgerImage,
 )
 from reconciler.model.names import ImagePath, SnapshotName
+from reconciler.model.power import PowerOwed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,7 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
                 source=provenance.source,
                 manifest=action.manifest,
                 revision=provenance.revision,
+                power=action.power,
             )
             images = tuple(
                 LedgerImage(path=new.overlay, disk=new.target, snapshot=action.snapshot)
@@ -67,6 +71,8 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
             return _deleting(_with_commit(ledger, commit), action.snapshots)
         case ForgetSnapshot(keeps_as_lost=False, has_record=True):
             return _deleting(ledger, (action.snapshot,))
+        case ShutDownDomain():
+            return replace(ledger, owed=PowerOwed(state=action.owes))
         case (
             ForgetSnapshot()
             | RedefineSnapshot()
@@ -75,6 +81,7 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
             | FinishJob()
             | AbortJob()
             | ThawGuest()
+            | StartDomain()
         ):
             return ledger
         case _:
@@ -119,6 +126,10 @@ def confirmed(
             return _adopted(ledger, action, source)
         case ThawGuest():
             return replace(ledger, is_freezing=False)
+        case ShutDownDomain():
+            return replace(ledger, owed=PowerOwed(state=action.owes))
+        case StartDomain():
+            return replace(ledger, owed=None)
         case RedefineSnapshot() | AbortJob():
             return ledger
         case _:
@@ -183,6 +194,7 @@ def _adopted(ledger: Ledger, action: AdoptSnapshot, source: str | None) -> Ledge
         source=(old.source if old else None) or source,
         manifest=old.manifest if old else None,
         revision=old.revision if old else None,
+        power=old.power if old else None,
     )
     known = ledger.image_paths
     images = tuple(

@@ -8,6 +8,7 @@ from reconciler.model.action import (
     FinishJob,
     RemovalCause,
     RemoveImage,
+    ShutDownDomain,
 )
 from reconciler.model.plan import Estimate, Reason, Risk, Step
 from reconciler.model.refusal import Refusal
@@ -63,13 +64,17 @@ class Builder:
 
 def risk_of(action: Action) -> Risk:
     """Discarding an image whose data was not merged destroys it; the rest keeps guest data."""
+    if isinstance(action, ShutDownDomain):
+        return Risk.DISRUPTIVE
     if isinstance(action, RemoveImage) and action.cause is not RemovalCause.EMPTIED:
         return Risk.DESTRUCTIVE
     return Risk.SAFE
 
 
 def estimate_of(world: World, action: Action) -> Estimate:
-    """What *action* copies, at most."""
+    """What *action* copies, at most, and whether the guest stands still from then on."""
+    if isinstance(action, ShutDownDomain):
+        return Estimate(downtime=True)
     if isinstance(action, CommitOverlays | FinishJob):
         return Estimate(bytes=safety.copied_bytes(world, action))
     return Estimate()

@@ -65,6 +65,7 @@ def creation(
         quiesce=quiescing.freeze,
         may_degrade=quiescing.may_degrade,
         consistency=quiescing.consistency,
+        power=power_before(world),
         manifest=wish.origin.manifest,
     )
 
@@ -106,8 +107,18 @@ def _power(world: World, snapshot: DesiredSnapshot) -> Refusal | None:
             snapshot, RefusalCode.NOT_SUPPORTED_YET, cause="a snapshot of a transient domain"
         )
     if snapshot.power is Power.RUNNING and power is not PowerState.RUNNING:
-        return _refuse(snapshot, RefusalCode.POWER_STATE, state=power, domain=world.domain.name)
+        is_owed = world.ledger.owed is not None
+        cause = "until the end of the plan; apply again after it" if is_owed else None
+        return _refuse(
+            snapshot, RefusalCode.POWER_STATE, state=power, domain=world.domain.name, cause=cause
+        )
     return None
+
+
+def power_before(world: World) -> PowerState:
+    """What the domain did before virtsnap touched it."""
+    owed = world.ledger.owed
+    return owed.state if owed is not None and not world.domain.is_active else world.domain.power
 
 
 def _quiescing(world: World, snapshot: DesiredSnapshot) -> Quiescing | Refusal:

@@ -18,6 +18,7 @@ from reconciler.model.drift import (
     LedgerFault,
     LedgerStale,
     ManifestGone,
+    PowerOwed,
     SnapshotLost,
     SnapshotMissing,
     SnapshotUndeclared,
@@ -63,6 +64,7 @@ def compare(wish: Declared, world: World) -> Drift:
         return Drift((*found, *_declared(wish, world)))
     if world.ledger.is_freezing:
         found.append(FreezeUnended())
+    found += _power(world)
     found += _jobs(world)
     found += unsound_disks(world)
     found += _declared(wish, world)
@@ -130,6 +132,13 @@ def is_leftover(entry: LedgerEntry, wish: Declared, world: World) -> bool:
         made = {image.path for image in world.ledger.images if image.snapshot == entry.name}
         return not made & world.in_own_chain
     return wish.domain is not None and entry.name not in wish.names
+
+
+def _power(world: World) -> Iterator[Difference]:
+    owed = world.ledger.owed
+    if owed is not None:
+        is_off = not world.domain.is_active
+        yield PowerOwed(state=owed.state, is_off=is_off, until=None if is_off else owed.until)
 
 
 # --- jobs and definitions

@@ -16,6 +16,7 @@ from reconciler.model.drift import (
     LedgerFault,
     LedgerStale,
     OverlayUnrecorded,
+    PowerOwed,
     RecordDangling,
     RecordOutdated,
     SnapshotUndeclared,
@@ -90,6 +91,9 @@ def _told(world: World, difference: Difference) -> Iterator[Finding]:
             yield finding(_LEDGER[fault], domain=name, snapshot=snapshot)
         case FreezeUnended():
             yield finding(FindingCode.FREEZE_UNENDED, domain=name)
+        case PowerOwed(is_off=is_off):
+            state = "shut off" if is_off else "on"
+            yield finding(FindingCode.POWER_OWED, domain=name, state=state, is_problem=is_off)
         case JobUnfinished(disk=disk, job=job, is_ours=is_ours):
             code = FindingCode.JOB_UNFINISHED if is_ours else FindingCode.JOB_FOREIGN
             yield finding(code, domain=name, disk=disk, job=job)

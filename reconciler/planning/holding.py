@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.model.action import ThawGuest
+from reconciler.model.action import ShutDownDomain, StartDomain, ThawGuest
 from reconciler.model.desired import DesiredDomain, Disruption
 from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Step
 from reconciler.model.request import Consent
@@ -45,7 +45,7 @@ def from_loop(
     until: HeldUntil | datetime | None = None
     never_held = owed(steps)
     for step in steps:
-        if step.id in never_held:
+        if step.id in never_held or _ends_what_is_done(step, steps, found):
             continue
         own = _cause(step, approvals, wish, now)
         if own is not None:
@@ -69,7 +69,20 @@ def all_of(plan: DomainPlan, because: HeldBecause, *, waits_for: str = "") -> tu
 
 def owed(steps: Sequence[Step]) -> frozenset[str]:
     """Steps that end what an earlier pass did to the guest: nothing and nobody holds them."""
-    return frozenset(step.id for step in steps if isinstance(step.action, ThawGuest))
+    stops = any(isinstance(step.action, ShutDownDomain) for step in steps)
+    return frozenset(
+        step.id
+        for step in steps
+        if isinstance(step.action, ThawGuest)
+        or (isinstance(step.action, StartDomain) and not stops)
+    )
+
+
+def _ends_what_is_done(step: Step, steps: Sequence[Step], held: Sequence[Held]) -> bool:
+    """A start waits only together with the shut-down that makes it necessary."""
+    waiting = {each.step for each in held}
+    stops = (each for each in steps if isinstance(each.action, ShutDownDomain))
+    return isinstance(step.action, StartDomain) and not any(each.id in waiting for each in stops)
 
 
 def may_wait(wish: DesiredDomain | None) -> bool:

@@ -29,6 +29,7 @@ from reconciler.planning import (
     fingerprint,
     finishing,
     holding,
+    powering,
     removing,
     repairing,
     safety,
@@ -97,8 +98,11 @@ def _is_selected(wish: DesiredDomain, observed: ObservedHost, request: PlanReque
 
 
 def _is_gone(domain: ObservedDomain, desired: Desired) -> bool:
-    entries = domain.ledger.entries if domain.ledger else ()
-    return any(entry.source == desired.source for entry in entries)
+    """This source declared it once, or nobody can say who left it shut off."""
+    if domain.ledger is None:
+        return False
+    sources = {entry.source for entry in domain.ledger.entries}
+    return desired.source in sources or (domain.ledger.owed is not None and not sources)
 
 
 def _declared(
@@ -186,7 +190,7 @@ def _manifest(wish: Declared, domain: ObservedDomain) -> str | None:
 def _fill(
     builder: Builder, wish: Declared, host: DesiredHost, request: PlanRequest, drift: Drift
 ) -> None:
-    """Finish and repair; create; remove.  Under a chain limit removals make room first."""
+    """Finish and repair; create; remove; start what is owed.  Under a chain limit removals make room first."""
     for difference in drift.differences:
         why = _refusal_of(difference, builder.world)
         if why is not None:
@@ -202,6 +206,7 @@ def _fill(
     _create_and_remove(builder, wish, prune, request)
     repairing.point_at_current(builder)
     finishing.drop_leftovers(builder, wish)
+    powering.pay(builder)
 
 
 def _create_and_remove(
@@ -324,7 +329,8 @@ def _refusal_of(difference: Difference, world: World) -> Refusal | None:
 
 
 def _block(builder: Builder, world: World, drift: Drift) -> None:
-    """Where nothing may be changed now, only thawing and writing the ledger are left."""
+    """Where nothing may be changed now, only thawing, writing the ledger and starting a guest that
+    virtsnap shut down are left."""
     blockers = list(safety.blockers(world, drift.differences))
     standing = [r for r in builder.refusals if r.code in _OF_THE_MANIFEST]
     if not blockers or (not builder.steps and len(standing) == len(builder.refusals)):
@@ -334,3 +340,5 @@ def _block(builder: Builder, world: World, drift: Drift) -> None:
     builder.approvals = []
     builder.refusals = standing
     builder.refuse(*blockers)
+    builder.world = world
+    powering.pay(builder)

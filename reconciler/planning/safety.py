@@ -250,7 +250,7 @@ def blockers(world: World, differences: tuple[Difference, ...]) -> Iterator[Refu
                     persistent=difference.persistent,
                 )
             case ChainBroken():
-                yield _broken(world, difference)
+                yield broken(world, difference)
             case OverlayUnrecorded(is_ours=False):
                 yield refusal(
                     RefusalCode.FOREIGN_OVERLAY, disk=difference.disk, image=difference.image
@@ -259,7 +259,8 @@ def blockers(world: World, differences: tuple[Difference, ...]) -> Iterator[Refu
                 pass
 
 
-def _broken(world: World, difference: ChainBroken) -> Refusal:
+def broken(world: World, difference: ChainBroken) -> Refusal:
+    """The refusal that a broken chain is."""
     image: Image = world.image(difference.image)
     if image.presence is Presence.MISSING:
         code = RefusalCode.STORAGE_ABSENT

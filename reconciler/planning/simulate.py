@@ -14,12 +14,15 @@ from reconciler.model.action import (
     ForgetSnapshot,
     RedefineSnapshot,
     RemoveImage,
+    ShutDownDomain,
     SourceChange,
+    StartDomain,
     ThawGuest,
 )
 from reconciler.model.chain import Image
-from reconciler.model.domain import Disk, ObservedDomain
+from reconciler.model.domain import AgentState, Disk, ObservedDomain
 from reconciler.model.names import DiskTarget, ImagePath
+from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
 from reconciler.planning import bookkeeping
 from reconciler.planning.world import World
@@ -56,6 +59,10 @@ def _changed(world: World, action: Action, created: int) -> World:
         case RemoveImage():
             images = {path: image for path, image in world.images.items() if path != action.path}
             return replace(world, images=images)
+        case ShutDownDomain():
+            return _shut_off(world)
+        case StartDomain():
+            return _started(world, action)
         case AdoptSnapshot() | ThawGuest():
             return world
         case _:
@@ -80,6 +87,30 @@ def _next_moment(world: World) -> int:
 
 def _without_job(world: World, disk: DiskTarget) -> World:
     return _with_domain(world, jobs=tuple(job for job in world.domain.jobs if job.disk != disk))
+
+
+# --- power
+
+
+def _shut_off(world: World) -> World:
+    return _with_domain(
+        world, power=PowerState.SHUT_OFF, live=None, agent=_unheard(world.domain), jobs=()
+    )
+
+
+def _started(world: World, action: StartDomain) -> World:
+    """One that runs already is left as it is."""
+    domain = world.domain
+    if domain.is_active or domain.persistent is None:
+        return world
+    live = tuple(replace(disk, stated=None) for disk in domain.persistent)
+    return _with_domain(world, power=action.state, live=live, agent=_unheard(domain))
+
+
+def _unheard(domain: ObservedDomain) -> AgentState:
+    """The agent is not connected while the guest is off, and until it has booted."""
+    absent = domain.agent is AgentState.ABSENT
+    return AgentState.ABSENT if absent else AgentState.DISCONNECTED
 
 
 # --- create

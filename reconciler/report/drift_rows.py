@@ -57,7 +57,9 @@ def unasked(plan: DomainPlan) -> tuple[Difference, ...]:
 
 
 #: Differences of a whole domain that a plan with steps puts right on its way.
-_BY_ANY_STEP = frozenset({"JobUnfinished", "LedgerStale", "FreezeUnended", "ManifestGone"})
+_BY_ANY_STEP = frozenset(
+    {"JobUnfinished", "LedgerStale", "FreezeUnended", "ManifestGone", "PowerOwed"}
+)
 
 
 _WAITING = (SnapshotMissing, SnapshotUndeclared, DescriptionDiffers, JobUnfinished)

@@ -1,6 +1,7 @@
 """Every difference as a sentence, with what would remedy it."""
 
 import shlex
+from datetime import datetime
 from typing import assert_never
 
 from reconciler.model.drift import (
@@ -20,6 +21,7 @@ from reconciler.model.drift import (
     LedgerStale,
     ManifestGone,
     OverlayUnrecorded,
+    PowerOwed,
     RecordDangling,
     RecordOutdated,
     SnapshotLost,
@@ -72,6 +74,11 @@ def sentence(difference: Difference) -> str:
             return _LEDGER[fault] + (f" ({name})" if name else "")
         case FreezeUnended():
             return "the guest may be frozen still, by a virtsnap that did not end"
+        case PowerOwed(state=state, is_off=True):
+            return f"the guest was shut down by virtsnap, and was {state} before"
+        case PowerOwed(until=until):
+            late = f", and may obey until {until:%Y-%m-%dT%H:%M:%SZ}" if until else ""
+            return f"the guest was asked by virtsnap to shut down; it is on{late}"
         case DomainMissing(near=near):
             return "there is no such domain" + (
                 f"; nearly the same: {joined(near)}" if near else ""
@@ -127,6 +134,10 @@ def remedy(difference: Difference, *, domain: str) -> str:
         case ChainBroken():
             return f"virtsnap tree {quoted}; qemu-img info --backing-chain IMAGE"
         case JobUnfinished(is_ours=True) | FreezeUnended():
+            return "virtsnap apply"
+        case PowerOwed(is_off=False, until=datetime()):
+            return "nothing now; once it has obeyed, virtsnap apply starts it again"
+        case PowerOwed():
             return "virtsnap apply"
         case JobUnfinished(disk=disk):
             return f"virsh blockjob {quoted} {disk} --info"

@@ -106,6 +106,13 @@ WORDS: dict[Code, FindingWords] = {
         meaning="The ledger says that a freeze began and not that it ended. A frozen guest cannot "
         "write.",
     ),
+    Code.POWER_OWED: FindingWords(
+        sentence="it was shut down by virtsnap, or asked to, and not seen running again since; it is "
+        "{state}",
+        hint="virtsnap apply; or virsh start {domain!q}",
+        meaning="The ledger says that virtsnap owes the domain its power. While it is shut off that is "
+        "a problem. While it is on, a guest that was asked to shut down may still obey.",
+    ),
     Code.REMOVAL_UNFINISHED: FindingWords(
         sentence="the removal of {snapshot} has begun and is not finished",
         hint="virtsnap apply",

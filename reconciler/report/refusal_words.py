@@ -202,6 +202,17 @@ WORDS: dict[Code, Words] = {
         by_hand="Start the domain (running domains are consolidated through QEMU), or state with "
         "`folders` that no other host uses it.",
     ),
+    Code.SHUT_DOWN_REFUSED: Words(
+        sentence="cannot shut down {domain}: {cause|it does not obey}",
+        hint="set shutdown.then to destroy in {manifest}, or give it more time with shutdown.timeout; "
+        "by hand: virsh shutdown {domain!q}",
+        meaning="The snapshot is taken shut off (`power: off`), and the guest did not shut down within "
+        "`shutdown.timeout`, or cannot be asked, being paused. A request to shut down cannot be taken "
+        "back: a guest that obeys late is started again by the next plan.",
+        by_hand="Shut the guest down from inside, or with `virsh shutdown`; then apply. What virtsnap "
+        "did not shut down it does not start. `shutdown: {then: destroy}` pulls the plug: the "
+        "snapshot is then as consistent as after a crash.",
+    ),
     Code.SNAPSHOT_HAS_BRANCHES: Words(
         sentence="cannot remove {thing}: several chains stand on it[, those of {snapshots}]",
         hint="remove all of them but one first; to look: virtsnap tree {domain!q}",

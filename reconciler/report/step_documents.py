@@ -16,10 +16,13 @@ from reconciler.model.action import (
     RedefineSnapshot,
     RemovalCause,
     RemoveImage,
+    ShutDownDomain,
+    StartDomain,
     ThawGuest,
 )
 from reconciler.model.ledger import Consistency, EntryState
 from reconciler.model.plan import Reason, Risk, Step
+from reconciler.model.power import PowerState
 from reconciler.report.document import Document
 
 
@@ -61,6 +64,7 @@ class CreateDocument(StepDocument):
     quiesce: bool
     may_degrade: bool
     consistency: Consistency
+    power: PowerState
     manifest: str | None
 
 
@@ -155,6 +159,24 @@ class ThawDocument(StepDocument):
     action: Literal["thaw"] = "thaw"
 
 
+class ShutDownDocument(StepDocument):
+    """Shut the guest down; *owes* is what it did, and does again afterwards."""
+
+    action: Literal["shut-down"] = "shut-down"
+    timeout: int
+    then_destroy: bool
+    owes: PowerState
+
+
+class StartDocument(StepDocument):
+    """Start what virtsnap shut down; where it runs already only the ledger is put right."""
+
+    action: Literal["start"] = "start"
+    state: PowerState
+    is_off: bool
+    memory: str | None
+
+
 AnyStepDocument = Annotated[
     CreateDocument
     | CommitDocument
@@ -164,7 +186,9 @@ AnyStepDocument = Annotated[
     | RemoveImageDocument
     | FinishJobDocument
     | AbortJobDocument
-    | ThawDocument,
+    | ThawDocument
+    | ShutDownDocument
+    | StartDocument,
     Field(discriminator="action"),
 ]
 
@@ -220,6 +244,10 @@ def _specifics(action: Action) -> tuple[type[StepDocument], dict[str, object]]:
             return AbortJobDocument, _same(action, AbortJobDocument)
         case ThawGuest():
             return ThawDocument, {}
+        case ShutDownDomain():
+            return ShutDownDocument, _same(action, ShutDownDocument)
+        case StartDomain():
+            return StartDocument, _same(action, StartDocument)
         case _:
             assert_never(action)
 

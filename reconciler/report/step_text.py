@@ -13,14 +13,17 @@ from reconciler.model.action import (
     RedefineSnapshot,
     RemovalCause,
     RemoveImage,
+    ShutDownDomain,
+    StartDomain,
     ThawGuest,
 )
 from reconciler.model.domain import AgentState
 from reconciler.model.ledger import Consistency, EntryState
 from reconciler.model.names import base_name
 from reconciler.model.plan import Reason, Risk, Step
+from reconciler.model.power import PowerState
 from reconciler.report.lines import Row, Tone
-from reconciler.report.units import joined, size
+from reconciler.report.units import duration, joined, size
 
 REASONS = {
     Reason.DECLARED_NOT_TAKEN: "declared, not taken",
@@ -38,6 +41,8 @@ REASONS = {
     Reason.JOB_UNFINISHED: "a block job of virtsnap is there",
     Reason.LEDGER_STALE: "the ledger does not say so",
     Reason.FREEZE_UNENDED: "the guest may be frozen still",
+    Reason.TAKEN_SHUT_OFF: "a snapshot is taken shut off",
+    Reason.POWER_OWED: "virtsnap shut it down",
 }
 
 _PASS = {
@@ -79,6 +84,8 @@ def consequences(step: Step) -> tuple[str, ...]:
             return ("what was written in this branch is discarded",)
         case RemoveImage(cause=RemovalCause.ORPHANED, is_present=True):
             return ("what only this image holds is discarded",)
+        case ShutDownDomain(owes=PowerState.PAUSED):
+            return ("what it has in memory is lost",)
         case ForgetSnapshot(keeps_as_lost=True):
             return ("it stays declared, and counts as lost",)
         case _:
@@ -132,6 +139,10 @@ def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
             return "~", action.name, disk, "the block job is ended, the chain stays as it is"
         case ThawGuest():
             return "~", action.name, "guest file systems", ""
+        case ShutDownDomain():
+            return "~", action.name, "the guest", _shut_down(action)
+        case StartDomain():
+            return "~", action.name, "the guest", _started(action)
         case _:
             assert_never(action)
 
@@ -151,6 +162,20 @@ def _taken(action: CreateSnapshot, agent: AgentState | None) -> str:
     if action.skipped:
         words.append(f"without {joined(action.skipped)}")
     return ", ".join(words)
+
+
+def _shut_down(action: ShutDownDomain) -> str:
+    """What is asked of the guest, and what follows when it does not obey."""
+    if action.owes is PowerState.PAUSED:
+        return "destroyed: it is paused"
+    then = "then destroyed" if action.then_destroy else "then given up"
+    return f"waits {duration(action.timeout)}, {then}"
+
+
+def _started(action: StartDomain) -> str:
+    if not action.is_off:
+        return "it runs again already, the ledger is put right"
+    return "paused, before it boots" if action.state is PowerState.PAUSED else ""
 
 
 def _agent(agent: AgentState | None) -> str:

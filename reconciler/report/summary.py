@@ -9,6 +9,8 @@ from reconciler.model.action import (
     ForgetSnapshot,
     RemovalCause,
     RemoveImage,
+    ShutDownDomain,
+    StartDomain,
 )
 from reconciler.model.plan import DomainPlan, Plan
 from reconciler.report.folding import folded
@@ -80,10 +82,13 @@ def _repairs(plan: DomainPlan) -> int:
     """Steps that neither take nor remove a snapshot, nor belong to a step that does."""
     hidden = folded(plan.steps)
     counted = removed(plan)
+    stops = any(isinstance(step.action, ShutDownDomain) for step in plan.steps)
     repairs = 0
     for step in plan.steps:
         match step.action:
-            case CreateSnapshot() | ForgetSnapshot(keeps_as_lost=False):
+            case CreateSnapshot() | ShutDownDomain() | ForgetSnapshot(keeps_as_lost=False):
+                pass
+            case StartDomain() if stops:
                 pass
             case CommitOverlays(snapshots=names) | FinishJob(snapshots=names) if names:
                 pass

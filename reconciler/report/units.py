@@ -42,3 +42,11 @@ def joined(words: Sequence[str]) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """``1 domain``, ``17 domains``."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def duration(seconds: int) -> str:
+    """``90s``, ``2m``, ``1h``: as a manifest would say it."""
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"

@@ -15,7 +15,7 @@ from reconciler.model.ledger import Consistency
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName, folder_of
 from reconciler.model.snapshot import SnapshotRecord
 from tests.fakes.administrator import Administrator
-from tests.fakes.domain import FakeAgent
+from tests.fakes.domain import FakeAgent, Obedience
 from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
 from tests.fakes.storage import CLUSTER, Content, FakeFile
@@ -48,6 +48,18 @@ class Bench(Protocol):
 
     def shut_off(self, handle: Handle) -> None:
         """The guest ends in good order."""
+
+    def pause(self, handle: Handle) -> None:
+        """Somebody suspends the running guest."""
+
+    def managed_save(self, handle: Handle) -> None:
+        """Somebody puts its memory to disk."""
+
+    def turn_deaf(self, handle: Handle) -> None:
+        """The running guest does not shut down when it is asked to."""
+
+    def wait_until_up(self, handle: Handle) -> None:
+        """The guest that was started has booted."""
 
     def guest_works(self, handle: Handle) -> None:
         """The running guest writes to every disk."""
@@ -99,6 +111,21 @@ class FakeBench:
     def shut_off(self, handle: Handle) -> None:
         """At once."""
         Administrator(self.host).shut_off(handle.name)
+
+    def pause(self, handle: Handle) -> None:
+        """At once."""
+        Administrator(self.host).pause(handle.name)
+
+    def managed_save(self, handle: Handle) -> None:
+        """At once."""
+        Administrator(self.host).managed_save(handle.name)
+
+    def turn_deaf(self, handle: Handle) -> None:
+        """For ever."""
+        self.host.domain(handle.name).obedience = Obedience.NEVER
+
+    def wait_until_up(self, handle: Handle) -> None:
+        """It is."""
 
     def guest_works(self, handle: Handle) -> None:
         """Several times, so that there is something to copy."""
@@ -173,6 +200,22 @@ class RealBench:
     def shut_off(self, handle: Handle) -> None:
         """By the power button."""
         self.guests[handle.uuid].shut_down()
+
+    def pause(self, handle: Handle) -> None:
+        """``virsh suspend``."""
+        self.guests[handle.uuid].domain.suspend()
+
+    def managed_save(self, handle: Handle) -> None:
+        """``virsh managedsave``."""
+        self.guests[handle.uuid].domain.managedSave()
+
+    def turn_deaf(self, handle: Handle) -> None:
+        """Neither agent nor power button find what they run."""
+        self.guests[handle.uuid].turn_deaf()
+
+    def wait_until_up(self, handle: Handle) -> None:
+        """Its agent answers."""
+        self.guests[handle.uuid].wait_for_agent()
 
     def guest_works(self, handle: Handle) -> None:
         """It fills files with known bytes."""
@@ -279,6 +322,7 @@ def snapshot_of(
         quiesce=False,
         may_degrade=False,
         consistency=Consistency.CRASH,
+        power=domain.power,
         manifest=None,
     )
 

@@ -10,7 +10,9 @@ def situation_told(situation: Situation) -> str:
     """History, request, manifests and host."""
     lines = [f"history: {', '.join(situation.history)}", f"request: {situation.request}"]
     for wish in situation.desired.domains:
-        names = ", ".join(f"{s.name}(skip {sorted(s.skip)})" for s in wish.snapshots)
+        names = ", ".join(
+            f"{s.name}({s.power.value}, skip {sorted(s.skip)})" for s in wish.snapshots
+        )
         lines.append(f"wants {wish.domain}: {names or 'none'}; prune {wish.prune.value}")
     return "\n".join([*lines, *host_told(situation.fake)])
 
@@ -32,6 +34,7 @@ def _domain(domain: ObservedDomain) -> list[str]:
         lines += [f"  {e.name} {e.state.value} {e.uid}" for e in domain.ledger.entries]
         lines += [f"  {c.state.value}: {c.base} ← {c.merged}" for c in domain.ledger.commits]
         lines.append(f"  ours: {sorted(domain.ledger.image_paths)}")
+        lines.append(f"  owed: {domain.ledger.owed}")
     lines += [f"  job {job.disk} {job.kind.value}" for job in domain.jobs]
     return lines
 

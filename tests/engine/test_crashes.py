@@ -9,7 +9,7 @@ from reconciler.errors import HypervisorError
 from reconciler.model.request import Consent
 from tests.engine.passes import planned, reconciled
 from tests.engine.telling import host_told, pass_told, situation_told
-from tests.engine.test_properties import managed_and_kept
+from tests.engine.test_properties import managed_and_kept, power_due, unstartable
 from tests.fakes.host import FakeHost
 from tests.fakes.world import Crash
 from tests.strategies import Situation, peaceful_situations, situations
@@ -77,6 +77,8 @@ def test_a_pass_that_dies_is_finished_by_the_next(
     stays = snapshots(whole)
     kept = {k: v for k, v in intact.items() if len(k) == 3 and k[2] in stays.get(k[0], ())}
 
+    power = {domain.name: domain.power for domain in fake.observe().domains}
+
     fake.world.fault = dying_at(number, moment)
     with suppress(Crash):
         reconciled(fake, situation.desired, situation.request)
@@ -90,6 +92,7 @@ def test_a_pass_that_dies_is_finished_by_the_next(
     after = fake.views()
     assert {key: view for key, view in after.items() if len(key) == 2} == guests, "guests"
     assert snapshots(fake) == stays, (snapshots(fake), stays)
+    assert {domain.name: domain.power for domain in fake.observe().domains} == power
     changed = {key for key, view in kept.items() if after[key] != view}
     assert not changed, changed
 
@@ -101,6 +104,12 @@ def test_whatever_happens_no_guest_data_is_lost_on_the_way(
     fake = situation.fake
     note(situation_told(situation))
     guests = {key: view for key, view in fake.views().items() if len(key) == 2}
+    power = {
+        domain.name: power_due(domain)
+        for domain in fake.observe().domains
+        # a debt that was lost with its ledger is nobody's any more
+        if (domain.ledger and domain.ledger.owed) or not fake.domain(domain.name).obeys_at
+    }
     make = dying_at if how == "die" else failing_at
     fake.world.fault = make(number, moment)
     with suppress(Crash):
@@ -111,3 +120,13 @@ def test_whatever_happens_no_guest_data_is_lost_on_the_way(
     passes_until_done(fake, situation)
 
     assert {key: view for key, view in fake.views().items() if len(key) == 2} == guests
+    selected = {d.domain for d in planned(fake, situation.desired, situation.request).domains}
+    excused = unstartable(fake, situation)
+    left = {
+        domain.name: domain.power
+        for domain in fake.observe().domains
+        if domain.power is not power.get(domain.name, domain.power)
+        and domain.name in selected
+        and domain.name not in excused
+    }
+    assert not left, left

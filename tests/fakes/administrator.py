@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.errors import HypervisorError
 from reconciler.model.ledger import Ledger, LedgerProblem
 from reconciler.model.names import DiskTarget, DomainName, DomainUuid, ImagePath
-from tests.fakes import snapshots
+from tests.fakes import power, snapshots
 from tests.fakes.domain import FakeDefinition, FakeDisk, FakeDomain
 from tests.fakes.host import FakeHost
 from tests.fakes.storage import FakeFile
@@ -70,7 +69,7 @@ class Administrator:
         for definition in domain.definitions:
             definition.disks.append(replace(disk))
         if domain.live is not None:
-            self._open(domain.live.disks[-1])
+            power.open_disk(self.host.world, domain.live.disks[-1])
 
     def detach_disk(self, name: str, target: str) -> None:
         """``detach-disk``, live and persistent."""
@@ -90,21 +89,11 @@ class Administrator:
 
     def start(self, name: str) -> None:
         """``start``: QEMU opens what the definition states, else what the headers say."""
-        domain = self.host.domain(name)
-        if domain.live is not None or domain.persistent is None:
-            return
-        live = domain.persistent.copied()
-        for disk in live.disks:
-            self._open(disk)
-        domain.live, domain.is_paused, domain.has_managed_save = live, False, False
+        power.start(self.host.world, self.host.domain(name))
 
     def shut_off(self, name: str) -> None:
         """``shutdown`` or ``destroy``: its block jobs end where they are."""
-        domain = self.host.domain(name)
-        domain.live, domain.is_paused, domain.agent.is_frozen = None, False, False
-        domain.jobs.clear()
-        if domain.persistent is None:
-            del self.host.world.domains[domain.uuid]
+        power.shut_off(self.host.world, self.host.domain(name))
 
     def pause(self, name: str) -> None:
         """``suspend``."""
@@ -119,31 +108,6 @@ class Administrator:
         if self.host.domain(name).is_active:
             self.shut_off(name)
             self.host.domain(name).has_managed_save = True
-
-    def _open(self, disk: FakeDisk) -> None:
-        chain = disk.stated
-        if chain is None:
-            found = self.host.world.storage.header_chain(disk.source)
-            chain = found.images if found else (disk.source,)
-        for path in chain:
-            self.host.world.storage.file(path)
-        disk.stated = chain
-        self._refuse_when_locked(disk, chain)
-
-    def _refuse_when_locked(self, disk: FakeDisk, chain: tuple[ImagePath, ...]) -> None:
-        """QEMU's image locks: one writer alone, or any number of readers."""
-        if disk.is_shareable:
-            return
-        for other in self.host.world.domains.values():
-            for theirs in other.live.disks if other.live is not None else ():
-                open_there = theirs.stated or (theirs.source,)
-                we_write = disk.is_writable and disk.source in open_there
-                they_write = theirs.is_writable and theirs.source in chain
-                if we_write or they_write:
-                    raise HypervisorError(
-                        f"cannot open {disk.source}: failed to get 'write' lock, {other.name} has it",
-                        code=1,
-                    )
 
     # Metadata
 

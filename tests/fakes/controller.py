@@ -6,6 +6,7 @@ executor; where the two differ the executor is right and this is to be changed.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from reconciler.errors import HypervisorError
 from reconciler.model.action import CommitMethod, CreateSnapshot, NewOverlay
@@ -26,13 +27,16 @@ from reconciler.model.names import (
     file_name_part,
     folder_of,
 )
+from reconciler.model.power import PowerOwed
 from reconciler.model.snapshot import DiskCapture
-from tests.fakes import block_jobs, offline
-from tests.fakes.domain import FakeDomain
+from tests.fakes import block_jobs, offline, power
+from tests.fakes.domain import FakeDomain, Obedience
 from tests.fakes.host import FakeHost
 
 #: ``source.id`` of everything that is declared in tests.
 SOURCE = "tests"
+#: how long a guest has to shut down
+TIMEOUT = timedelta(minutes=2)
 
 
 @dataclass
@@ -134,6 +138,7 @@ class Controller:
             quiesce=quiesce,
             may_degrade=False,
             consistency=consistency if domain.is_active else Consistency.OFFLINE,
+            power=domain.power,
             manifest=f"{domain.name}.yaml",
         )
 
@@ -144,6 +149,22 @@ class Controller:
         taken = self.host.world.storage.files
         names = [f"{stem}.qcow2", *(f"{stem}.{number}.qcow2" for number in range(2, 100))]
         return next(ImagePath(name) for name in names if ImagePath(name) not in taken)
+
+    def shut_down(self, name: str, *, until: str) -> None:
+        """Shut the domain down for a snapshot, and die.
+
+        *until*: ``owed`` (only in the ledger), ``asked`` (it may obey late), ``off``.
+        """
+        domain = self.host.domain(name)
+        if not power.comes_back_as_it_is(domain):
+            return
+        late = self.host.world.now + 2 * TIMEOUT
+        owed = PowerOwed(state=domain.power, until=late)
+        self.host.remember(domain.uuid, replace(self._ledger(domain), owed=owed))
+        if until == "asked" and domain.obedience is not Obedience.NEVER:
+            domain.obeys_at = self.host.world.now + power.LATE
+        if until == "off":
+            power.shut_off(self.host.world, domain)
 
     def begin_removal(self, name: str, snapshot: str, *, until: str) -> bool:
         """Begin to remove a managed snapshot, and die; False when it cannot be begun.

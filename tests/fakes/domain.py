@@ -1,6 +1,8 @@
 """What the in-memory libvirt knows of a domain."""
 
+import enum
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from reconciler.errors import HypervisorError
 from reconciler.model.domain import AgentState, JobKind
@@ -62,6 +64,14 @@ class FakeAgent:
     has_freeze_queued: bool = False
 
 
+class Obedience(enum.Enum):
+    """What a guest does when it is asked to shut down."""
+
+    AT_ONCE = enum.auto()
+    LATE = enum.auto()
+    NEVER = enum.auto()
+
+
 @dataclass(kw_only=True)
 class FakeJob:
     """A block job.  *pending*: clusters of the top that are not copied yet."""
@@ -116,6 +126,10 @@ class FakeDomain:
     persistent: FakeDefinition | None
     live: FakeDefinition | None = None
     is_paused: bool = False
+    obedience: Obedience = Obedience.AT_ONCE
+    #: asked to shut down, it will then
+    obeys_at: datetime | None = None
+    boots: int = 0
     #: crashed, being shut down …: overrides the power that is shown
     odd_power: PowerState | None = None
     agent: FakeAgent = field(default_factory=FakeAgent)

@@ -12,8 +12,9 @@ from reconciler.model.action import CommitOverlays, CreateSnapshot, FinishJob, R
 from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import Ledger
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
+from reconciler.model.power import Stopped
 from reconciler.model.snapshot import DiskCapture
-from tests.fakes import agent, block_jobs, observing, offline, snapshots
+from tests.fakes import agent, block_jobs, observing, offline, power, snapshots
 from tests.fakes.domain import FakeDomain
 from tests.fakes.storage import Content, ContentGone
 from tests.fakes.world import World
@@ -38,6 +39,7 @@ class FakeHost:
     def observe(self) -> ObservedHost:
         """The whole host, afresh."""
         with self._lock:
+            power.settle(self.world)
             return observing.observed_host(self.world)
 
     def read_ledger(self, domain: DomainUuid) -> Ledger | None:
@@ -66,7 +68,7 @@ class FakeHost:
         """All disks at one moment, or none."""
         with self._change("create_snapshot"):
             on = self.world.domain(domain)
-            snapshots.demand_ready(self.world, on, action.overlays)
+            snapshots.demand_ready(self.world, on, action)
             snapshots.create(
                 self.world,
                 on,
@@ -168,6 +170,24 @@ class FakeHost:
                 sources=action.sources,
                 make_current=action.make_current,
             )
+
+    def shut_down(
+        self, domain: DomainUuid, *, timeout: float, then_destroy: bool, stop_asked: StopAsked
+    ) -> Stopped:
+        """Ask, wait, destroy."""
+        with self._change("shut_down"):
+            return power.shut_down(
+                self.world,
+                self.world.domain(domain),
+                timeout=timeout,
+                then_destroy=then_destroy,
+                stop_asked=stop_asked,
+            )
+
+    def start(self, domain: DomainUuid, *, is_paused: bool) -> None:
+        """Unless it is on."""
+        with self._change("start"):
+            power.start_again(self.world, self.world.domain(domain), is_paused=is_paused)
 
     def remove_image(self, path: ImagePath) -> None:
         """One file; gone already is gone."""

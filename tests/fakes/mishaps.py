@@ -219,11 +219,22 @@ def died_in_a_removal(draw: Draw, fake: FakeHost) -> None:
                 return
 
 
+def died_shutting_down(draw: Draw, fake: FakeHost) -> None:
+    """An earlier virtsnap asked a guest to shut down, or had shut it down, and died."""
+    active = [domain for domain in fake.world.domains.values() if domain.is_active]
+    domain = pick(draw, sorted(active, key=lambda each: each.name))
+    if domain is not None:
+        until = draw(st.sampled_from(("owed", "asked", "off")))
+        Controller(fake).shut_down(domain.name, until=until)
+
+
 MISHAPS: tuple[Happening, ...] = (
     died_in_a_removal,
     died_in_a_removal,
     died_in_a_removal,
     died_in_a_create,
+    died_shutting_down,
+    died_shutting_down,
     commit_by_hand,
     commit_by_hand,
     forget_by_hand,

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from reconciler.errors import HypervisorError, StepRefused
-from reconciler.model.action import NewOverlay, SourceChange
+from reconciler.model.action import CreateSnapshot, SourceChange
+from reconciler.model.ledger import Consistency
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, folder_of
 from reconciler.model.snapshot import DiskCapture
 from tests.fakes import agent
@@ -44,9 +45,11 @@ def create(
     domain.current = name
 
 
-def demand_ready(world: World, domain: FakeDomain, overlays: tuple[NewOverlay, ...]) -> None:
+def demand_ready(world: World, domain: FakeDomain, action: CreateSnapshot) -> None:
     """What the port looks at before it asks libvirt."""
-    for new in overlays:
+    if domain.live is not None and action.consistency is Consistency.OFFLINE:
+        raise StepRefused(f"cannot take a snapshot of {domain.name}: it was started")
+    for new in action.overlays:
         disk = domain.definition.disk(new.target)
         if disk is None or disk.source != new.frozen:
             raise StepRefused(f"cannot take a snapshot of {domain.name}: {new.target} has changed")

@@ -81,6 +81,7 @@ def creation(
         quiesce=False,
         may_degrade=False,
         consistency=Consistency.CRASH,
+        power=domain.power,
         manifest=None,
     )
 

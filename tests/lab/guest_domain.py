@@ -136,6 +136,15 @@ class Guest:
         """Pull the plug."""
         self.domain.destroy()
 
+    def turn_deaf(self) -> None:
+        """Agent and power button find nothing to run, until the next boot."""
+        self.execute("/bin/mv", "/sbin/shutdown", "/sbin/later")
+
+    def obey_late(self, *, seconds: float = 60) -> None:
+        """What was asked of the deaf guest is done now; returns when it has gone."""
+        guest_agent.start(self.domain, "/sbin/later")
+        self._wait(lambda: not self.is_running, "shut down", seconds=seconds)
+
     # The agent's bad days
 
     def hang_agent(self, seconds: float = 30) -> None:

@@ -141,11 +141,23 @@ def test_a_schema_refuses_what_the_loader_refuses(kind: str) -> None:
 SAMPLES = sorted([*ROOT.glob("examples/*/manifest.yaml"), *ROOT.glob("manifests/**/*.yaml")])
 
 
+class Yaml12(yaml.SafeLoader):
+    """``off`` is a text."""
+
+
+_BOOL = "tag:yaml.org,2002:bool"
+Yaml12.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+Yaml12.add_implicit_resolver(_BOOL, re.compile("^(true|false)$"), list("tf"))
+
+
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_sample_names_its_schema_and_keeps_to_it(path: Path) -> None:
     named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
     assert named, "the first line names the schema"
     found = json.loads((path.parent / named[1]).read_text())
 
-    for document in yaml.safe_load_all(path.read_text()):
+    for document in yaml.load_all(path.read_text(), Loader=Yaml12):
         jsonschema.Draft202012Validator(found).validate(document)

@@ -15,6 +15,7 @@ from reconciler.model.drift import LedgerFault
 from reconciler.model.finding import FindingCode as Code
 from reconciler.model.ledger import LedgerProblem
 from reconciler.model.names import ImagePath
+from reconciler.model.power import PowerOwed, PowerState
 from tests.drawing import domain, host, image, overlay, shut_off, unmanaged, unrecorded
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
@@ -75,6 +76,13 @@ def _frozen() -> ObservedHost:
     ledger = seen.domains[0].ledger
     assert ledger is not None
     return with_domain(seen, ledger=replace(ledger, is_freezing=True))
+
+
+def _owed() -> ObservedHost:
+    seen = healthy("s1").observe()
+    ledger = seen.domains[0].ledger
+    assert ledger is not None
+    return with_domain(seen, ledger=replace(ledger, owed=PowerOwed(state=PowerState.RUNNING)))
 
 
 def _half_deleted() -> ObservedHost:
@@ -195,6 +203,7 @@ SICK: dict[Code, Callable[[], ObservedHost]] = {
     Code.JOB_UNFINISHED: lambda: _interrupted("started"),
     Code.JOB_FOREIGN: _foreign_job,
     Code.FREEZE_UNENDED: _frozen,
+    Code.POWER_OWED: _owed,
     Code.REMOVAL_UNFINISHED: lambda: _interrupted("intended"),
     Code.DELETE_UNFINISHED: _half_deleted,
     Code.LEDGER_LOST: lambda: _ledger(LedgerFault.LOST),

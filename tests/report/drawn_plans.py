@@ -92,6 +92,7 @@ def create(
         quiesce=quiesce,
         may_degrade=may_degrade,
         consistency=consistency,
+        power=PowerState.RUNNING,
         manifest="web01.yaml",
     )
 

@@ -8,11 +8,14 @@ from reconciler.model.action import (
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
+    ShutDownDomain,
     SourceChange,
+    StartDomain,
     ThawGuest,
 )
 from reconciler.model.ledger import Consistency, EntryState
-from tests.report.drawn_plans import commit, create, image, removed_image, s1, s2, vda
+from reconciler.model.power import PowerState
+from tests.report.drawn_plans import NOON, commit, create, image, removed_image, s1, s2, vda
 
 DIFFERENCES: tuple[drift.Difference, ...] = (
     drift.SnapshotMissing(snapshot=s1),
@@ -55,6 +58,9 @@ DIFFERENCES: tuple[drift.Difference, ...] = (
     drift.JobUnfinished(disk=vda, job="copy", is_ours=False),
     *(drift.LedgerStale(fault=fault) for fault in drift.LedgerFault),
     drift.FreezeUnended(),
+    drift.PowerOwed(state=PowerState.RUNNING, is_off=True),
+    drift.PowerOwed(state=PowerState.RUNNING, is_off=False),
+    drift.PowerOwed(state=PowerState.PAUSED, is_off=False, until=NOON),
     drift.DomainMissing(near=("web01",)),
     drift.ManifestGone(manifest="web01.yaml", snapshots=(s1, s2)),
 )
@@ -88,4 +94,8 @@ ACTIONS = (
     ),
     AbortJob(disk=vda),
     ThawGuest(),
+    ShutDownDomain(timeout=120, then_destroy=False, owes=PowerState.RUNNING),
+    ShutDownDomain(timeout=90, then_destroy=True, owes=PowerState.PAUSED),
+    StartDomain(state=PowerState.RUNNING),
+    StartDomain(state=PowerState.PAUSED, is_off=False),
 )

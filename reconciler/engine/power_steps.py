@@ -1,0 +1,84 @@
+"""Shutting a guest down and starting it again: the debt is written down before, cleared after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from reconciler.engine import fence
+from reconciler.errors import HypervisorError, VirtsnapError
+from reconciler.model.action import ShutDownDomain, StartDomain
+from reconciler.model.ledger import Ledger
+from reconciler.model.plan import Step
+from reconciler.model.power import PowerState, Stopped
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.planning import bookkeeping, powering
+from reconciler.planning.world import World
+
+if TYPE_CHECKING:
+    from reconciler.engine.domain_work import DomainWork
+
+
+def shut_down(work: DomainWork, step: Step, action: ShutDownDomain, world: World) -> str | Refusal:
+    """Off, with the debt in the ledger; or a refusal, and the debt stays until it cannot obey any more.
+
+    Whoever is interrupted while it waits has asked already: the guest may obey one full timeout
+    after the wait would have ended.
+    """
+    patience = timedelta(seconds=action.timeout)
+    owing = bookkeeping.intended(world.ledger, action, bookkeeping.Provenance(uid=""))
+    work.write(_late(owing, work, 2 * patience), world, step=step)
+    stopped = work.port.shut_down(
+        work.uuid,
+        timeout=action.timeout,
+        then_destroy=action.then_destroy,
+        stop_asked=work.stop_asked,
+    )
+    if stopped is Stopped.NOT_YET:
+        work.write(_late(owing, work, patience), world)
+        return refusal(
+            RefusalCode.SHUT_DOWN_REFUSED,
+            domain=work.plan.domain,
+            cause=f"it runs still, {action.timeout} s after it was asked",
+        )
+    work.write(bookkeeping.confirmed(work.ledger or owing, action), world)
+    work.was_forced = stopped is Stopped.BY_FORCE
+    return "destroyed: it did not shut down by itself" if work.was_forced else ""
+
+
+def _late(owing: Ledger, work: DomainWork, patience: timedelta) -> Ledger:
+    assert owing.owed is not None
+    return replace(owing, owed=replace(owing.owed, until=work.tools.clock.now() + patience))
+
+
+def start(work: DomainWork, action: StartDomain, world: World) -> str | Refusal:
+    """The guest is on, and the debt is gone; one that somebody else started is left as it is."""
+    if action.memory is not None:
+        return refusal(RefusalCode.NOT_SUPPORTED_YET, cause="going on from a memory image")
+    if not world.domain.is_active:
+        work.port.start(work.uuid, is_paused=action.state is PowerState.PAUSED)
+        if not work.observe().domain.is_active:
+            raise HypervisorError(
+                f"cannot start {work.plan.domain}: it stopped again at once",
+                hint=f"virsh domstate --reason {work.plan.domain}",
+            )
+    work.write(bookkeeping.confirmed(work.ledger or world.ledger, action), world)
+    return ""
+
+
+def pay_after_trouble(work: DomainWork) -> None:
+    """The plan ends before its last step: a guest that we shut down is not left so.
+
+    Best effort: what cannot be paid now is planned again by the next pass.
+    """
+    if work.ledger is None or work.ledger.owed is None:
+        return
+    try:
+        fence.check(work.port, work.uuid, holder=work.tools.identity.holder())
+        world = work.observe()
+        action = powering.payment(world)
+        if action is not None and action.is_off and powering.why_not_start(world) is None:
+            start(work, action, world)
+    except VirtsnapError:
+        return

@@ -1,0 +1,175 @@
+"""Shutting a guest down for a snapshot, and starting again what virtsnap shut down."""
+
+from reconciler.model.action import ShutDownDomain, StartDomain
+from reconciler.model.chain import Presence
+from reconciler.model.desired import DesiredDomain, Power, Quiesce
+from reconciler.model.domain import Disk, DiskKind
+from reconciler.model.drift import ChainBroken
+from reconciler.model.ledger import RequestState
+from reconciler.model.names import ImagePath, folder_of
+from reconciler.model.plan import Reason
+from reconciler.model.power import PowerState
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.planning import creation, differ, safety
+from reconciler.planning.builder import Builder
+from reconciler.planning.world import World
+
+
+def shut_down(world: World, wish: DesiredDomain) -> ShutDownDomain:
+    """How the active domain of *world* is shut down.
+
+    Pulling the plug leaves file systems as a crash does, so it is not done to one whose snapshot
+    requires better.
+    """
+    is_strict = any(
+        snapshot.power is Power.OFF
+        and snapshot.quiesce is Quiesce.REQUIRED
+        and world.domain.record(snapshot.name) is None
+        for snapshot in wish.snapshots
+    )
+    return ShutDownDomain(
+        timeout=wish.shutdown.timeout,
+        then_destroy=wish.shutdown.then_destroy and not is_strict,
+        owes=world.domain.power,
+    )
+
+
+def why_not_shut_down(world: World, off: World, action: ShutDownDomain) -> Refusal | None:
+    """Why the guest would not obey, or could not be started again as it was.
+
+    *off* is *world* after the shut-down.  Whatever would keep the domain from starting is looked
+    for while it still runs.
+    """
+    domain = world.domain
+    if domain.power is PowerState.PAUSED and not action.then_destroy:
+        return refusal(
+            RefusalCode.SHUT_DOWN_REFUSED,
+            domain=domain.name,
+            cause="it is paused, and hears nothing",
+        )
+    for job in domain.jobs:
+        return refusal(RefusalCode.BLOCK_JOB_RUNNING, disk=job.disk, job=job.kind)
+    kept = {disk.target for disk in domain.persistent or ()}
+    for disk in domain.live or ():
+        if disk.target not in kept:
+            # the guest would come back without it
+            return refusal(RefusalCode.DEFINITIONS_DISAGREE, disk=disk.target, live=disk.source)
+    for difference in differ.unsound_disks(off):
+        if isinstance(difference, ChainBroken):
+            return safety.broken(off, difference)
+    return _unstartable(off)
+
+
+def why_not_now(world: World, owes: PowerState) -> Refusal | None:
+    """Why the domain, just looked at, must not be shut down although that was planned."""
+    power = world.domain.power
+    if power is not owes:
+        # one that was paused meanwhile would be destroyed at once
+        return refusal(RefusalCode.POWER_STATE, domain=world.domain.name, state=power)
+    return next(safety.blockers(world, tuple(differ.unsound_disks(world))), None)
+
+
+def _unstartable(off: World) -> Refusal | None:
+    limit = creation.libvirt_limit(off)
+    for disk in off.domain.disks:
+        if disk.kind is not DiskKind.FILE or disk.source is None:
+            continue
+        chain = disk.chain.images if disk.chain else (disk.source,)
+        for path in chain:
+            image = off.image(path)
+            if image.presence is Presence.MISSING:
+                return refusal(RefusalCode.STORAGE_ABSENT, image=path, disk=disk.target)
+            if disk.is_writable and not image.is_examined:
+                return refusal(
+                    RefusalCode.NEEDS_LOCAL_ACCESS,
+                    image=path,
+                    disk=disk.target,
+                    folder=folder_of(path),
+                )
+        if disk.chain is not None and disk.chain.depth > limit:
+            return refusal(
+                RefusalCode.CHAIN_TOO_DEEP,
+                disk=disk.target,
+                depth=disk.chain.depth,
+                limit=limit,
+            )
+    return None
+
+
+# --- what is owed
+
+
+def payment(world: World) -> StartDomain | None:
+    """The step that pays what the ledger owes, if anything is owed and can be due now.
+
+    A guest that was asked in vain may obey late: while it runs, nothing is due until that time has
+    passed.  Whether it may be started is for ``why_not_start``.
+    """
+    owed = world.ledger.owed
+    if owed is None:
+        return None
+    match world.domain.power:
+        case PowerState.RUNNING | PowerState.PAUSED:
+            may_obey = owed.until is not None and world.host.observed_at <= owed.until
+            return None if may_obey else StartDomain(state=owed.state, is_off=False)
+        case PowerState.SHUT_OFF:
+            return StartDomain(state=owed.state, memory=owed.memory)
+        case PowerState.OTHER:
+            return None
+
+
+def why_not_start(world: World) -> Refusal | None:
+    """Why the shut-off domain is not started, although it is owed.
+
+    What only keeps snapshots from being taken or removed does not keep a guest from running.
+    """
+    owed = world.ledger.owed
+    if owed is not None and owed.memory is not None:
+        return refusal(RefusalCode.NOT_SUPPORTED_YET, cause="going on from a memory image")
+    if any(request.state is RequestState.BEGUN for request in world.ledger.requests):
+        return refusal(
+            RefusalCode.DOMAIN_BUSY, domain=world.domain.name, job="an unfinished revert"
+        )
+    blocker = next(safety.blockers(world, tuple(differ.unsound_disks(world))), None)
+    return blocker or _locked(world)
+
+
+def _locked(world: World) -> Refusal | None:
+    """QEMU takes no image that another guest writes to, nor writes to one that another reads."""
+    for other in world.host.domains:
+        if other.uuid == world.domain.uuid:
+            continue
+        for theirs in other.live or ():
+            for disk in world.domain.disks:
+                image = _contested(disk, theirs)
+                if image is not None:
+                    return refusal(
+                        RefusalCode.UNMANAGED_READER,
+                        disk=disk.target,
+                        image=image,
+                        kind="domain",
+                        readers=other.name,
+                    )
+    return None
+
+
+def _contested(ours: Disk, theirs: Disk) -> ImagePath | None:
+    if ours.is_shareable and theirs.is_shareable:
+        return None
+    if ours.is_writable and ours.source is not None and ours.source in (theirs.chain or ()):
+        return ours.source
+    if theirs.is_writable and theirs.source is not None and theirs.source in (ours.chain or ()):
+        return theirs.source
+    return None
+
+
+def pay(builder: Builder) -> None:
+    """Last of all: start what virtsnap shut down, now or in an earlier plan."""
+    action = payment(builder.world)
+    if action is None:
+        return
+    why = why_not_start(builder.world) if action.is_off else None
+    if why is not None:
+        builder.refuse(why)
+    else:
+        builder.add(action, Reason.POWER_OWED)
