@@ -45,6 +45,22 @@ def remove_a_snapshot() -> FakeHost:
     return fake
 
 
+def keep_the_memory() -> FakeHost:
+    """``db01`` runs, with 8 GiB of memory."""
+    fake = FakeHost(World(uri="qemu:///system"))
+    _define(fake, "db01", "vda", "vdb")
+    fake.domain("db01").memory_bytes = 8192 * _MIB
+    return fake
+
+
+def take_a_snapshot_inside_the_image() -> FakeHost:
+    """``web01`` is shut off, with ``draft`` inside its image."""
+    fake = declare_a_snapshot()
+    Administrator(fake).shut_off("web01")
+    Controller(fake, source=SOURCE).take("web01", "draft", inside=True)
+    return fake
+
+
 def wait_for_another_domain() -> FakeHost:
     """``web01`` and ``db01`` run; the agent in ``db01`` has ended."""
     fake = declare_a_snapshot()
@@ -57,6 +73,8 @@ MADE: dict[str, Callable[[], FakeHost]] = {
     "01-declare-a-snapshot": declare_a_snapshot,
     "02-keep-two-disks-and-skip-one": keep_two_disks_and_skip_one,
     "03-remove-a-snapshot": remove_a_snapshot,
+    "04-keep-the-memory": keep_the_memory,
+    "05-take-a-snapshot-inside-the-image": take_a_snapshot_inside_the_image,
     "08-wait-for-another-domain": wait_for_another_domain,
     "09-take-a-snapshot-shut-off": declare_a_snapshot,
 }

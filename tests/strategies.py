@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import HypervisorError
 from reconciler.model.desired import (
+    CaptureType,
     Desired,
     DesiredDomain,
     DesiredHost,
@@ -205,11 +206,14 @@ def _desired_domain(draw: Draw, domain: FakeDomain) -> DesiredDomain:
 @st.composite
 def _desired_snapshot(draw: Draw, name: str, targets: list[DiskTarget]) -> DesiredSnapshot:
     skipped: list[DiskTarget] = []
-    if targets and draw(st.integers(0, 4)) == 0:
+    kind = draw(st.sampled_from((*[CaptureType.EXTERNAL] * 5, CaptureType.INTERNAL)))
+    if targets and kind is CaptureType.EXTERNAL and draw(st.integers(0, 4)) == 0:
         skipped = draw(st.lists(st.sampled_from(targets), max_size=len(targets) - 1, unique=True))
     return DesiredSnapshot(
         name=SnapshotName(name),
         description=draw(st.sampled_from((None, None, "", "before the upgrade"))),
+        type=kind,
+        memory=draw(st.integers(0, 4)) == 0,
         quiesce=draw(st.sampled_from((Quiesce.NEVER, Quiesce.PREFERRED, Quiesce.REQUIRED))),
         skip=frozenset(skipped),
         power=draw(st.sampled_from(POWERS)),

@@ -12,6 +12,7 @@ from reconciler.model.action import (
     CommitMethod,
     CommitOverlays,
     CreateSnapshot,
+    DeleteSnapshot,
     FinishJob,
     RemoveImage,
     ShutDownDomain,
@@ -24,6 +25,7 @@ from reconciler.model.plan import DomainPlan, Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning import (
     bookkeeping,
+    deleting,
     differ,
     fingerprint,
     postcondition,
@@ -196,6 +198,8 @@ class DomainWork:
             case CommitOverlays() | FinishJob():
                 going = frozenset(step.action.snapshots)
                 return safety.why_not_commit(world, step.action, going)
+            case DeleteSnapshot():
+                return deleting.why_not_delete(world, step.action)
             case RemoveImage(is_present=True):
                 return safety.why_not_remove(world, step.action)
             case ShutDownDomain(owes=owes):

@@ -5,7 +5,13 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from reconciler.model.action import CommitOverlays, CreateSnapshot, FinishJob, RedefineSnapshot
+from reconciler.model.action import (
+    CommitOverlays,
+    CreateSnapshot,
+    DeleteSnapshot,
+    FinishJob,
+    RedefineSnapshot,
+)
 from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import Ledger
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
@@ -34,7 +40,10 @@ class Hypervisor(Protocol):
         """The ledger as it is now; for the fence."""
 
     def create_snapshot(self, domain: DomainUuid, action: CreateSnapshot, *, quiesce: bool) -> None:
-        """Take the snapshot.  With *quiesce* an agent that fails raises ``AgentError``."""
+        """Take the snapshot.  With *quiesce* an agent that fails raises ``AgentError``.
+
+        No file that exists is written to: ``StepRefused``.
+        """
 
     def freeze_status(self, domain: DomainUuid) -> bool:
         """Whether the guest file systems are frozen now; ``AgentError`` if the agent is silent."""
@@ -88,6 +97,9 @@ class Hypervisor(Protocol):
         self, domain: DomainUuid, disk: DiskTarget, *, to: ImagePath, image_format: str
     ) -> None:
         """Point the persistent definition of a shut-off domain at *to*, with no stale chain."""
+
+    def delete_snapshot(self, domain: DomainUuid, action: DeleteSnapshot) -> None:
+        """Delete an internal snapshot with what its images hold of it; no other, no child."""
 
     def forget_snapshot(self, domain: DomainUuid, snapshot: SnapshotName) -> None:
         """Drop the record alone; the records of its children say what they said."""

@@ -14,6 +14,7 @@ from reconciler.model.action import (
     CommitMethod,
     CommitOverlays,
     CreateSnapshot,
+    DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
@@ -24,8 +25,8 @@ from reconciler.model.action import (
     ThawGuest,
 )
 from reconciler.model.chain import Presence
-from reconciler.model.ledger import Consistency, Ledger
-from reconciler.model.names import folder_of
+from reconciler.model.ledger import MEMORY, Consistency, Ledger
+from reconciler.model.names import DiskTarget, ImagePath, folder_of
 from reconciler.model.plan import Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning import bookkeeping, safety
@@ -53,6 +54,10 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
                 _pivot(work, action)
         case AbortJob():
             work.port.abort_job(work.uuid, action.disk)
+        case DeleteSnapshot():
+            _intend(work, step, world)
+            work.port.delete_snapshot(work.uuid, action)
+            _confirm(work, action, world)
         case ForgetSnapshot():
             if action.has_record:
                 _intend(work, step, world)
@@ -61,6 +66,8 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
         case RedefineSnapshot():
             work.port.redefine_snapshot(work.uuid, action)
         case RemoveImage():
+            if action.cause is RemovalCause.MEMORY:
+                _intend(work, step, world)
             if action.is_present:
                 work.port.remove_image(action.path)
             _confirm(work, action, world)
@@ -89,7 +96,7 @@ def _intend(work: DomainWork, step: Step, world: World, uid: str = "") -> Ledger
 
 def _confirm(
     work: DomainWork,
-    action: CommitOverlays | FinishJob | ForgetSnapshot | RemoveImage | ThawGuest,
+    action: CommitOverlays | DeleteSnapshot | FinishJob | ForgetSnapshot | RemoveImage | ThawGuest,
     world: World,
 ) -> None:
     work.write(bookkeeping.confirmed(work.ledger or world.ledger, action), world)
@@ -153,13 +160,10 @@ def _pivot(work: DomainWork, action: CommitOverlays | FinishJob) -> None:
 
 
 def _create(work: DomainWork, step: Step, action: CreateSnapshot, world: World) -> str | Refusal:
-    for new in action.overlays:
-        if new.overlay in world.taken_in(folder_of(new.overlay)):
+    for disk, path in _new_files(action):
+        if path in world.taken_in(folder_of(path)):
             return refusal(
-                RefusalCode.IMAGE_NAME_TAKEN,
-                snapshot=action.snapshot,
-                disk=new.target,
-                path=new.overlay,
+                RefusalCode.IMAGE_NAME_TAKEN, snapshot=action.snapshot, disk=disk, path=path
             )
     quiesce, note = action.quiesce, ""
     if quiesce:
@@ -191,6 +195,12 @@ def _create(work: DomainWork, step: Step, action: CreateSnapshot, world: World) 
     )
     work.write(ledger, after)
     return note
+
+
+def _new_files(action: CreateSnapshot) -> tuple[tuple[DiskTarget, ImagePath], ...]:
+    overlays = tuple((new.target, new.overlay) for new in action.overlays)
+    memory = action.memory_file
+    return overlays if memory is None else (*overlays, (MEMORY, memory))
 
 
 def _new_uid(work: DomainWork) -> str:
@@ -227,29 +237,25 @@ def _take(work: DomainWork, action: CreateSnapshot, *, quiesce: bool) -> str:
 
 
 def _undo(work: DomainWork, action: CreateSnapshot, before: World, after: World) -> None:
-    """Nothing half-taken stays: unused overlays of the failed call go, then the intent.
+    """Nothing half-taken stays: unused files of the failed call go, then the intent.
 
     An overlay that came into use stays, with its intent: the next plan merges it (facts §1.5).
     """
-    overlays = tuple(new.overlay for new in action.overlays)
-    if any(path in after.in_own_chain for path in overlays):
+    if any(path in after.in_own_chain for path in action.new_files):
         return
-    for new in action.overlays:
-        made = new.overlay not in before.images and new.overlay in after.images
+    for disk, path in _new_files(action):
+        made = path not in before.images and path in after.images
         removal = RemoveImage(
-            disk=new.target,
-            path=new.overlay,
-            cause=RemovalCause.EMPTIED,
-            snapshots=(action.snapshot,),
+            disk=disk, path=path, cause=RemovalCause.EMPTIED, snapshots=(action.snapshot,)
         )
-        present = made and after.image(new.overlay).presence is Presence.PRESENT
+        present = made and after.image(path).presence is Presence.PRESENT
         if present and safety.why_not_remove(after, removal) is None:
-            work.port.remove_image(new.overlay)
+            work.port.remove_image(path)
     ledger = after.ledger
     ledger = replace(
         ledger,
         entries=tuple(e for e in ledger.entries if e.name != action.snapshot),
-        images=tuple(image for image in ledger.images if image.path not in overlays),
+        images=tuple(image for image in ledger.images if image.path not in action.new_files),
         is_freezing=False,
     )
     work.write(ledger, after)

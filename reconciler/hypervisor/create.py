@@ -1,4 +1,4 @@
-"""Taking an external disk-only snapshot: named images, nothing overwritten, all disks or none."""
+"""Taking a snapshot: named files, nothing overwritten, all disks or none."""
 
 import os
 from contextlib import suppress
@@ -15,7 +15,8 @@ from reconciler.hypervisor.paths import is_same_file
 from reconciler.hypervisor.xml import Element, parse
 from reconciler.model.action import CreateSnapshot, NewOverlay
 from reconciler.model.ledger import Consistency
-from reconciler.model.names import DiskTarget, DomainUuid
+from reconciler.model.names import DiskTarget, DomainUuid, ImagePath
+from reconciler.model.snapshot import MemoryCapture
 
 
 def create(
@@ -36,20 +37,49 @@ def create(
     if is_active and action.consistency is Consistency.OFFLINE:
         raise StepRefused(f"cannot {what}: it was to be taken shut off, and the domain was started")
     for new in action.overlays:
-        _demand_ready(definition, new, what, is_local=connection.is_local)
+        _demand_ready(definition, new, what)
+    if action.memory_file is not None and not connection.is_local:
+        raise StepRefused(f"cannot {what}: {action.memory_file} cannot be looked for from here")
+    for path in action.new_files if connection.is_local else ():
+        # Of zero size too: libvirt would take such a file over, and the memory goes over any
+        # (facts §1.1, §1.4).
+        _demand_absent(path, what)
     text = snapshot_xml.created(replace(action, skipped=_others(definition, action)))
-    flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
+    flags = _flags(domain, action, is_active=is_active, what=what)
     if quiesce and is_active:
         _take_quiesced(domain, text, flags, what, agent_timeout, thaw_seconds)
     else:
         with explaining(what):
             domain.snapshotCreateXML(text, flags)
-    if not is_active and connection.is_local:
+    if not connection.is_local:
+        return
+    if not is_active:
         for new in action.overlays:
-            _make_private(new, what)
+            _make_private(new.overlay, new.frozen, what)
+    if action.memory_file is not None:
+        _make_private(action.memory_file, None, what)
 
 
-def _demand_ready(definition: Element, new: NewOverlay, what: str, *, is_local: bool) -> None:
+def _flags(domain: Any, action: CreateSnapshot, *, is_active: bool, what: str) -> int:
+    """What libvirt is asked for (facts §1.2, §1.3)."""
+    has_memory = action.memory is not MemoryCapture.NONE
+    if is_active and action.internal and not has_memory:
+        raise StepRefused(f"cannot {what}: the domain has been started")
+    if not is_active and has_memory:
+        raise StepRefused(f"cannot {what}: the domain has been shut off")
+    flags: int = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
+    if action.overlays and not has_memory:
+        flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
+    if action.halts:
+        flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_HALT
+    elif action.memory is MemoryCapture.EXTERNAL:
+        with explaining(what):
+            if domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING:
+                flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_LIVE
+    return flags
+
+
+def _demand_ready(definition: Element, new: NewOverlay, what: str) -> None:
     disks = domain_xml.disks(definition)
     disk = next((disk for disk in disks if disk.target == new.target), None)
     if disk is None:
@@ -58,16 +88,22 @@ def _demand_ready(definition: Element, new: NewOverlay, what: str, *, is_local: 
     is_same = path is not None and (path == new.frozen or is_same_file(path, new.frozen))
     if disk.volume is None and not is_same:
         raise StepRefused(f"cannot {what}: {new.target} is on {path}, not on {new.frozen}")
-    # Of zero size too: libvirt would take such a file over (facts §1.4).
-    if is_local and os.path.lexists(new.overlay):
-        raise StepRefused(
-            f"cannot {what}: {new.overlay} exists already", hint=f"ls -l {new.overlay}"
-        )
+
+
+def _demand_absent(path: ImagePath, what: str) -> None:
+    """Not to be seen is not to be absent."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise StepRefused(f"cannot {what}: {path}: {error.strerror}") from error
+    raise StepRefused(f"cannot {what}: {path} exists already", hint=f"ls -l {path}")
 
 
 def _others(definition: Element, action: CreateSnapshot) -> tuple[DiskTarget, ...]:
     """Every disk that is not taken: left unsaid, libvirt would take what it thinks fit."""
-    taken = {new.target for new in action.overlays}
+    taken = {new.target for new in action.overlays} | set(action.internal)
     targets = (domain_xml.target_of(element) for element in domain_xml.disk_elements(definition))
     return tuple(target for target in targets if target not in taken)
 
@@ -99,15 +135,20 @@ def _thaw_after(failure: HypervisorError, domain: Any, seconds: float) -> None:
         failure.hint = f"virsh domfsthaw {domain.name()}"
 
 
-def _make_private(new: NewOverlay, what: str) -> None:
-    """libvirt before 11.10 lets qemu-img make it 0644, readable for all (CVE-2025-13193)."""
+def _make_private(path: ImagePath, like: ImagePath | None, what: str) -> None:
+    """libvirt before 11.10 lets qemu-img make it 0644, readable for all (CVE-2025-13193).
+
+    An overlay gets the owner of the image below; the memory stays libvirt's, as it is written.
+    """
     try:
-        os.chmod(new.overlay, 0o600)  # noqa: PTH101
-        below = os.stat(new.frozen)  # noqa: PTH116
-        with suppress(PermissionError):
-            os.chown(new.overlay, below.st_uid, below.st_gid)
+        if like is not None or os.stat(path).st_mode & 0o077:  # noqa: PTH116
+            os.chmod(path, 0o600)  # noqa: PTH101
+        if like is not None:
+            below = os.stat(like)  # noqa: PTH116
+            with suppress(PermissionError):
+                os.chown(path, below.st_uid, below.st_gid)
     except OSError as error:
         raise HypervisorError(
-            f"cannot {what}: {new.overlay} was made but cannot be made private: {error.strerror}",
-            hint=f"chmod 600 {new.overlay}",
+            f"cannot {what}: {path} was made but cannot be made private: {error.strerror}",
+            hint=f"chmod 600 {path}",
         ) from error

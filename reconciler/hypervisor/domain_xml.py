@@ -7,6 +7,7 @@ from reconciler.hypervisor.xml import Element
 from reconciler.model.domain import AgentState, DiskKind
 from reconciler.model.names import DiskTarget
 
+_UNITS = {"b": 1, "bytes": 1, "KiB": 1 << 10, "k": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _AGENT_PORT = "org.qemu.guest_agent.0"
 
 
@@ -67,6 +68,9 @@ class Definition:
     agent: AgentState
     firmware: str
     has_tpm: bool
+    has_pflash: bool = False
+    memory_bytes: int | None = None
+    unsaved_devices: tuple[str, ...] = ()
 
 
 def definition(domain: Element) -> Definition:
@@ -77,7 +81,30 @@ def definition(domain: Element) -> Definition:
         agent=_agent(devices),
         firmware=_firmware(domain.find("os")),
         has_tpm=devices is not None and devices.find("tpm") is not None,
+        has_pflash=domain.find("os/loader[@type='pflash']") is not None,
+        memory_bytes=_memory_bytes(domain.find("memory")),
+        unsaved_devices=() if devices is None else tuple(_unsaved(devices)),
     )
+
+
+def _memory_bytes(element: Element | None) -> int | None:
+    """libvirt itself always writes KiB."""
+    text = "" if element is None else (element.text or "").strip()
+    factor = _UNITS.get("KiB" if element is None else element.get("unit", "KiB"))
+    return int(text) * factor if text.isdigit() and factor else None
+
+
+def _unsaved(devices: Element) -> Iterator[str]:
+    """Devices with a state that QEMU cannot save, as far as the definition shows (facts §9)."""
+    for tag, what in (("hostdev", "a passed-through device"), ("shmem", "shared memory")):
+        if devices.find(tag) is not None:
+            yield what
+    if devices.find("interface[@type='hostdev']") is not None:
+        yield "a passed-through network device"
+    if devices.find("filesystem/driver[@type='virtiofs']") is not None:
+        yield "a virtiofs share"
+    if devices.find("tpm/backend[@type='passthrough']") is not None:
+        yield "a passed-through TPM"
 
 
 def is_live(domain: Element) -> bool:

@@ -9,13 +9,20 @@ from reconciler.hypervisor import (
     create,
     definitions,
     image_files,
+    internal,
     records,
     shutdown,
 )
 from reconciler.hypervisor.connection import Connection, Versions
 from reconciler.hypervisor.explaining import explaining
 from reconciler.hypervisor.observe import Observer
-from reconciler.model.action import CommitOverlays, CreateSnapshot, FinishJob, RedefineSnapshot
+from reconciler.model.action import (
+    CommitOverlays,
+    CreateSnapshot,
+    DeleteSnapshot,
+    FinishJob,
+    RedefineSnapshot,
+)
 from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import Ledger
 from reconciler.model.names import DiskTarget, DomainUuid, HostName, ImagePath, SnapshotName
@@ -172,6 +179,11 @@ class LibvirtHost:
         definitions.switch_disk(
             self._connection.domain(domain), disk, to=to, image_format=image_format
         )
+
+    def delete_snapshot(self, domain: DomainUuid, action: DeleteSnapshot) -> None:
+        """Delete an internal snapshot."""
+        with self._connection.another() as connection:
+            internal.delete(connection, domain, action)
 
     def forget_snapshot(self, domain: DomainUuid, snapshot: SnapshotName) -> None:
         """Drop the record alone."""

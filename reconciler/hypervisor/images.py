@@ -6,7 +6,7 @@ import stat
 from reconciler.errors import HypervisorError
 from reconciler.hypervisor import qcow2, qemu_img
 from reconciler.hypervisor.paths import PathBook
-from reconciler.model.chain import BackingChain, Image, Presence
+from reconciler.model.chain import MEMORY_FORMAT, BackingChain, Image, Presence
 from reconciler.model.names import ImagePath
 
 RAW = "raw"
@@ -90,7 +90,7 @@ class ImageShelf:
             if read_as is None and declared:
                 continue
             # Read both as raw and as qcow2 by different domains: the richer reading names more.
-            if path not in chosen or chosen[path].format == RAW:
+            if path not in chosen or chosen[path].format in (RAW, MEMORY_FORMAT):
                 chosen[path] = image
         return tuple(chosen[path] for path in sorted(chosen))
 
@@ -132,6 +132,8 @@ class ImageShelf:
         if not is_block and not stat.S_ISREG(status.st_mode):
             return _unread(path, image_format, Presence.UNKNOWN)
         allocated = None if is_block else status.st_blocks * _BLOCK_SIZE
+        if image_format == MEMORY_FORMAT:
+            return Image(path=path, format=MEMORY_FORMAT, allocated=allocated)
         if image_format == RAW:
             size = _block_size(path) if is_block else status.st_size
             return Image(path=path, format=RAW, virtual_size=size, allocated=allocated)
@@ -200,7 +202,7 @@ class ImageShelf:
             backing_format=document.get("backing-filename-format"),
             virtual_size=document.get("virtual-size"),
             allocated=allocated,
-            internal_snapshots=len(document.get("snapshots", ())),
+            internal_snapshots=tuple(str(s.get("name")) for s in document.get("snapshots", ())),
             is_encrypted=bool(document.get("encrypted")),
             is_examined=is_file,
         )

@@ -18,7 +18,7 @@ from reconciler.hypervisor.merged_by_hand import HandMergeFinder
 from reconciler.hypervisor.paths import PathBook
 from reconciler.hypervisor.uri import without_secrets
 from reconciler.hypervisor.xml import Element, parse
-from reconciler.model.chain import Image
+from reconciler.model.chain import MEMORY_FORMAT, Image
 from reconciler.model.domain import (
     AgentState,
     BlockJob,
@@ -27,7 +27,7 @@ from reconciler.model.domain import (
     ObservedFolder,
     ObservedHost,
 )
-from reconciler.model.ledger import LedgerReading
+from reconciler.model.ledger import MEMORY, LedgerReading
 from reconciler.model.names import DiskTarget, DomainUuid, HostName, folder_of
 from reconciler.model.snapshot import SnapshotRecord
 
@@ -107,6 +107,7 @@ class Observer:
             None if persistent is None else reader.persistent(persistent.disks, live_disks)
         )
         _declare(described.records, shelf)
+        _declare_memory(described, shelf)
         return ObservedDomain(
             name=fetched.name,
             uuid=fetched.uuid,
@@ -122,7 +123,10 @@ class Observer:
             has_managed_save=fetched.has_managed_save,
             is_paused_on_error=power.is_paused_on_error(state, reason),
             firmware=seen.firmware,
+            has_pflash=seen.has_pflash,
             has_tpm=seen.has_tpm,
+            memory_bytes=seen.memory_bytes,
+            unsaved_devices=seen.unsaved_devices,
             ledger=described.ledger.ledger,
             ledger_problem=described.ledger.problem,
             journal_serial=self._serial_of(fetched.uuid),
@@ -220,6 +224,17 @@ def _declare(records: tuple[SnapshotRecord, ...], shelf: ImageShelf) -> None:
         for overlay in (disk.overlay, disk.revert_overlay):
             if overlay is not None:
                 shelf.declare(overlay, "qcow2")
+
+
+def _declare_memory(described: _Described, shelf: ImageShelf) -> None:
+    """Memory images are no links of a chain: only that they are there is looked at."""
+    for record in described.records:
+        if record.memory_file is not None:
+            shelf.declare(record.memory_file, MEMORY_FORMAT)
+    known = described.ledger.ledger
+    for image in known.images if known else ():
+        if image.disk == MEMORY and os.path.lexists(image.path):
+            shelf.declare(shelf.spelled(image.path), MEMORY_FORMAT)
 
 
 def _jobs(fetched: Fetched, live: Definition | None, shelf: ImageShelf) -> tuple[BlockJob, ...]:

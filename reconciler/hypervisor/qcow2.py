@@ -14,6 +14,10 @@ _EXTENSION = struct.Struct(">II")
 _BACKING_FORMAT = 0xE2792ACA
 _INCOMPATIBLE_DATA_FILE = 1 << 2
 _MAX_NAME = 1023
+#: QEMU's own bounds (block/qcow2.h)
+_MAX_SNAPSHOTS, _MAX_EXTRA = 65536, 1024
+#: L1 table at, its size, id and name sizes, seconds, nanoseconds, guest clock, RAM size, extra size
+_SNAPSHOT = struct.Struct(">QIHHIIQII")
 
 #: Format by what the file begins with; qcow2 is told from its forefather by the version.
 _MAGICS = (
@@ -38,7 +42,8 @@ class Qcow2Header:
     virtual_size: int
     backing: str | None = None
     backing_format: str | None = None
-    internal_snapshots: int = 0
+    #: by name, in the order of the file; two may have one name
+    internal_snapshots: tuple[str, ...] = ()
     is_encrypted: bool = False
     has_data_file: bool = False
 
@@ -62,7 +67,7 @@ def read_header(descriptor: int, start: bytes) -> Qcow2Header:
     """The qcow2 header of an open file whose first bytes are *start*."""
     if len(start) < _FIXED.size:
         raise NotQcow2Error("the file is too short")
-    magic, version, name_at, name_size, cluster_bits, size, crypt, *_, snapshots, _at = (
+    magic, version, name_at, name_size, cluster_bits, size, crypt, *_, snapshots, table_at = (
         _FIXED.unpack(start[: _FIXED.size])
     )
     if magic != b"QFI\xfb" or version not in (2, 3) or not 9 <= cluster_bits <= 21:
@@ -77,7 +82,7 @@ def read_header(descriptor: int, start: bytes) -> Qcow2Header:
         virtual_size=size,
         backing=_backing_name(descriptor, start, name_at, name_size),
         backing_format=_backing_format(descriptor, start, extensions_at, end),
-        internal_snapshots=snapshots,
+        internal_snapshots=_snapshot_names(descriptor, table_at, snapshots),
         is_encrypted=crypt != 0,
         has_data_file=bool(incompatible & _INCOMPATIBLE_DATA_FILE),
     )
@@ -92,6 +97,27 @@ def _backing_name(descriptor: int, start: bytes, offset: int, size: int) -> str 
     if len(name) < size:
         raise NotQcow2Error("the file ends within its backing file name")
     return os.fsdecode(name)
+
+
+def _snapshot_names(descriptor: int, offset: int, count: int) -> tuple[str, ...]:
+    """The snapshot table: entries of their own length, each padded to 8 bytes."""
+    if count > _MAX_SNAPSHOTS:
+        raise NotQcow2Error(f"{count} internal snapshots")
+    names = []
+    for _ in range(count):
+        fixed = os.pread(descriptor, _SNAPSHOT.size, offset)
+        if len(fixed) < _SNAPSHOT.size:
+            raise NotQcow2Error("the file ends within its snapshot table")
+        _, _, id_size, name_size, _, _, _, _, extra_size = _SNAPSHOT.unpack(fixed)
+        if extra_size > _MAX_EXTRA:
+            raise NotQcow2Error(f"an internal snapshot with {extra_size} bytes of extra data")
+        name = os.pread(descriptor, name_size, offset + _SNAPSHOT.size + extra_size + id_size)
+        if len(name) < name_size:
+            raise NotQcow2Error("the file ends within its snapshot table")
+        names.append(name.decode("utf-8", "replace"))
+        length = _SNAPSHOT.size + extra_size + id_size + name_size
+        offset += (length + 7) & ~7
+    return tuple(names)
 
 
 def _backing_format(descriptor: int, start: bytes, offset: int, end: int) -> str | None:

@@ -44,6 +44,12 @@ def rebase(child: str, base: str, base_format: str) -> None:
     _run("rebase", child, arguments, LOOK_SECONDS)
 
 
+def delete_snapshot(image: str, name: str) -> None:
+    """Delete the internal snapshot *name* of a qcow2 image that no QEMU has open."""
+    arguments = ["snapshot", "-q", "-d", name, image]
+    _run(f"delete snapshot {name} in", image, arguments, None)
+
+
 def _run(verb: str, path: str, arguments: list[str], seconds: float | None) -> str:
     try:
         done = _process(arguments, seconds)

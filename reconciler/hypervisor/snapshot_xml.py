@@ -139,12 +139,17 @@ def _provenance(
 
 
 def created(action: CreateSnapshot) -> str:
-    """The XML that takes the snapshot: a named file for each disk, ``no`` for all others."""
+    """The XML that takes the snapshot: a named file for each disk or inside it, ``no`` for others."""
     root = etree.Element("domainsnapshot")
     etree.SubElement(root, "name").text = action.snapshot
     if action.description:
         etree.SubElement(root, "description").text = action.description
+    memory = etree.SubElement(root, "memory", snapshot=str(action.memory))
+    if action.memory_file is not None:
+        memory.set("file", action.memory_file)
     disks = etree.SubElement(root, "disks")
+    for inside in action.internal:
+        etree.SubElement(disks, "disk", name=inside, snapshot="internal")
     for new in action.overlays:
         disk = etree.SubElement(disks, "disk", name=new.target, snapshot="external", type="file")
         etree.SubElement(disk, "driver", type="qcow2")

@@ -7,12 +7,14 @@ from reconciler.manifest import disruption, texts
 from reconciler.manifest.cross_check import LOCAL, host_names
 from reconciler.manifest.document import Document
 from reconciler.manifest.domain_snapshots import DomainSnapshots, Snapshot
-from reconciler.manifest.fields import CaptureType, DiskChoice, QuiesceChoice
+from reconciler.manifest.fields import CaptureType as Capture
+from reconciler.manifest.fields import DiskChoice, QuiesceChoice
 from reconciler.manifest.host import Host
 from reconciler.manifest.outline import libvirt_spelling
 from reconciler.manifest.problem import Problem, quoted
 from reconciler.manifest.snapshot_class import ClassSpec, SnapshotClass
 from reconciler.model.desired import (
+    CaptureType,
     DesiredDomain,
     DesiredHost,
     DesiredSnapshot,
@@ -33,7 +35,7 @@ Classes = Mapping[str, ClassSpec]
 class _Capture:
     """How a snapshot is taken, its class considered."""
 
-    type: CaptureType
+    type: Capture
     memory: bool
     quiesce: QuiesceChoice
     disks: dict[str, DiskChoice]
@@ -162,9 +164,11 @@ def _snapshot(snapshot: Snapshot, classes: Classes) -> DesiredSnapshot:
     return DesiredSnapshot(
         name=SnapshotName(snapshot.name),
         description=snapshot.description,
+        type=CaptureType(capture.type),
+        memory=capture.memory,
         quiesce=Quiesce(capture.quiesce),
         skip=_targets(capture, "skip", "no"),
-        take=_targets(capture, "external"),
+        take=_targets(capture, "external", "internal"),
         power=Power(snapshot.power),
         overlay=snapshot.overlay,
         after=SnapshotName(snapshot.after) if snapshot.after is not None else None,

@@ -19,12 +19,6 @@ class Unsupported:
 
 
 FIELDS = (
-    Unsupported("SnapshotClass", "spec.type", ("internal",)),
-    Unsupported("SnapshotClass", "spec.memory", (True,)),
-    Unsupported("SnapshotClass", "spec.disks.*", ("internal",)),
-    Unsupported("DomainSnapshots", "spec.snapshots[].type", ("internal",)),
-    Unsupported("DomainSnapshots", "spec.snapshots[].memory", (True,)),
-    Unsupported("DomainSnapshots", "spec.snapshots[].disks.*", ("internal",)),
     Unsupported("DomainSnapshots", "spec.snapshots[].protect", (True,)),
     Unsupported("DomainSnapshots", "spec.snapshots[].ifLost", ("retake",)),
     Unsupported("DomainSnapshots", "spec.revert"),

@@ -7,6 +7,7 @@ from typing import ClassVar
 from reconciler.model.ledger import Consistency, EntryState
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.power import PowerState
+from reconciler.model.snapshot import MemoryCapture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,10 @@ class NewOverlay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateSnapshot:
-    """Take an external disk-only snapshot, all disks at one moment or none."""
+    """Take a snapshot, all disks at one moment or none: *overlays* over them, or inside them.
+
+    With memory too, where that is asked for; an image of its own (*memory_file*) beside overlays.
+    """
 
     name: ClassVar[str] = "create"
     snapshot: SnapshotName
@@ -36,11 +40,29 @@ class CreateSnapshot:
     #: what the domain did before virtsnap touched it
     power: PowerState
     manifest: str | None
+    #: disks that are captured inside their own image
+    internal: tuple[DiskTarget, ...] = ()
+    memory: MemoryCapture = MemoryCapture.NONE
+    memory_file: ImagePath | None = None
+    #: the guest is stopped at that very moment: nothing is written after it
+    halts: bool = False
 
     def __post_init__(self) -> None:
-        paths = [new.overlay for new in self.overlays]
-        if not paths or len(set(paths)) != len(paths):
-            raise ValueError(f"a snapshot has an overlay of its own for each disk: {paths}")
+        if len(set(self.new_files)) != len(self.new_files):
+            raise ValueError(f"a snapshot has a file of its own for each disk: {self.new_files}")
+        if bool(self.overlays) is bool(self.internal):
+            raise ValueError("a snapshot takes all its disks one way, and at least one")
+        if (self.memory is MemoryCapture.EXTERNAL) is not (self.memory_file is not None):
+            raise ValueError("memory beside the overlays has a file, other memory has none")
+        unlike = MemoryCapture.INTERNAL if self.overlays else MemoryCapture.EXTERNAL
+        if self.memory is unlike or (self.halts and self.memory is MemoryCapture.NONE):
+            raise ValueError("memory is kept as the disks are, and only with it a guest is halted")
+
+    @property
+    def new_files(self) -> tuple[ImagePath, ...]:
+        """Every file that it makes."""
+        memory = (self.memory_file,) if self.memory_file is not None else ()
+        return (*(new.overlay for new in self.overlays), *memory)
 
 
 class CommitMethod(enum.StrEnum):
@@ -77,6 +99,18 @@ class CommitOverlays:
     def top(self) -> ImagePath:
         """The uppermost image that is merged."""
         return self.merged[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteSnapshot:
+    """Delete an internal snapshot: its record, and what *images* hold of it.
+
+    *images* are the disks with the image that each was on when it was taken.
+    """
+
+    name: ClassVar[str] = "delete"
+    snapshot: SnapshotName
+    images: tuple[tuple[DiskTarget, ImagePath], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +170,8 @@ class RemovalCause(enum.StrEnum):
     ORPHANED = "orphaned"
     #: the frozen layer of a snapshot off the live chain whose removal was asked for
     ABANDONED = "abandoned"
+    #: the memory of a snapshot whose removal was asked for
+    MEMORY = "memory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +251,7 @@ class StartDomain:
 Action = (
     CreateSnapshot
     | CommitOverlays
+    | DeleteSnapshot
     | ForgetSnapshot
     | RedefineSnapshot
     | AdoptSnapshot

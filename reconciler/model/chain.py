@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from reconciler.model.names import ImagePath, base_name
 
+#: format of a memory image: it is looked for, never read, and no image stands on it
+MEMORY_FORMAT = "memory"
+
 
 class Presence(enum.StrEnum):
     """Whether an image file is there, as far as this process can tell."""
@@ -31,8 +34,8 @@ class Image:
     backing_format: str | None = None
     virtual_size: int | None = None
     allocated: int | None = None
-    #: how many internal snapshots the file holds, known to libvirt or not
-    internal_snapshots: int = 0
+    #: the names of the internal snapshots in the file, known to libvirt or not
+    internal_snapshots: tuple[str, ...] = ()
     has_data_file: bool = False
     is_encrypted: bool = False
     #: whether the header was read (by us), so that *backing* is the truth

@@ -25,6 +25,13 @@ class Prune(enum.StrEnum):
     AUTO = "auto"
 
 
+class CaptureType(enum.StrEnum):
+    """Where the moment of the disks is kept."""
+
+    EXTERNAL = "external"
+    INTERNAL = "internal"
+
+
 class Power(enum.StrEnum):
     """The power state a snapshot asks for."""
 
@@ -61,11 +68,14 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredSnapshot:
-    """An external disk-only snapshot.  *skip* and *take* are the targets named explicitly."""
+    """One wanted snapshot.  *skip* and *take* are the targets named explicitly."""
 
     name: SnapshotName
     #: None: no opinion
     description: str | None = None
+    type: CaptureType = CaptureType.EXTERNAL
+    #: RAM and device state too
+    memory: bool = False
     quiesce: Quiesce = Quiesce.NEVER
     skip: frozenset[DiskTarget] = frozenset()
     take: frozenset[DiskTarget] = frozenset()

@@ -112,7 +112,13 @@ class ObservedDomain:
     is_paused_on_error: bool = False
     #: ``bios`` or ``uefi``
     firmware: str = "bios"
+    #: the definition itself names the flash images of its UEFI; else libvirt finds them at the start
+    has_pflash: bool = False
     has_tpm: bool = False
+    #: the most RAM the guest can have, in bytes
+    memory_bytes: int | None = None
+    #: devices whose state cannot be saved, so that the memory cannot be kept (facts §9)
+    unsaved_devices: tuple[str, ...] = ()
     ledger: Ledger | None = None
     ledger_problem: LedgerProblem | None = None
     #: the highest ledger serial this machine has written for the domain, 0 for none

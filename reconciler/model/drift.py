@@ -84,6 +84,8 @@ class DanglingCause(enum.StrEnum):
     MISSING = "missing"
     WRITTEN = "written since"
     MERGED = "merged away"
+    #: an internal snapshot is not in its image any more
+    DELETED = "deleted from its image"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

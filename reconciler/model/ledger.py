@@ -8,6 +8,8 @@ from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotNa
 from reconciler.model.power import PowerOwed, PowerState
 
 LEDGER_FORMAT = 1
+#: stands for a disk where a memory image is meant
+MEMORY = DiskTarget("memory")
 
 
 class EntryState(enum.StrEnum):

@@ -73,10 +73,10 @@ class SnapshotRecord:
         return tuple(d for d in self.disks if d.capture is DiskCapture.EXTERNAL)
 
     @property
-    def is_external_disk_only(self) -> bool:
-        """The kind this version takes and removes."""
+    def is_external(self) -> bool:
+        """Taking it put an overlay on every disk it took, with or without the memory beside."""
         return (
-            self.memory is MemoryCapture.NONE
+            self.memory is not MemoryCapture.INTERNAL
             and bool(self.external_disks)
             and all(d.capture in (DiskCapture.EXTERNAL, DiskCapture.SKIPPED) for d in self.disks)
         )
@@ -95,4 +95,5 @@ class SnapshotRecord:
         """Every image path in the record, captured or not."""
         paths = {d.source for d in self.disks} | {d.overlay for d in self.disks}
         paths |= {d.revert_overlay for d in self.disks} | set(self.inactive_sources)
+        paths |= {self.memory_file}
         return frozenset(path for path in paths if path is not None)

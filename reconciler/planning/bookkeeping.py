@@ -9,15 +9,18 @@ from reconciler.model.action import (
     AdoptSnapshot,
     CommitOverlays,
     CreateSnapshot,
+    DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
+    RemovalCause,
     RemoveImage,
     ShutDownDomain,
     StartDomain,
     ThawGuest,
 )
 from reconciler.model.ledger import (
+    MEMORY,
     CommitState,
     Consistency,
     EntryState,
@@ -56,6 +59,9 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
                 LedgerImage(path=new.overlay, disk=new.target, snapshot=action.snapshot)
                 for new in action.overlays
             )
+            if action.memory_file is not None:
+                memory = LedgerImage(path=action.memory_file, disk=MEMORY, snapshot=action.snapshot)
+                images = (*images, memory)
             paths = {image.path for image in images}
             kept = tuple(image for image in ledger.images if image.path not in paths)
             return replace(
@@ -69,10 +75,12 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
                 snapshots=action.snapshots,
             )
             return _deleting(_with_commit(ledger, commit), action.snapshots)
-        case ForgetSnapshot(keeps_as_lost=False, has_record=True):
+        case ForgetSnapshot(keeps_as_lost=False, has_record=True) | DeleteSnapshot():
             return _deleting(ledger, (action.snapshot,))
         case ShutDownDomain():
             return replace(ledger, owed=PowerOwed(state=action.owes))
+        case RemoveImage(cause=RemovalCause.MEMORY):
+            return _deleting(ledger, action.snapshots)
         case (
             ForgetSnapshot()
             | RedefineSnapshot()
@@ -114,12 +122,13 @@ def confirmed(
             return replace(_with_entry(ledger, taken), is_freezing=False)
         case CommitOverlays() | FinishJob():
             return merged(ledger, base=action.base, top=action.top)
+        case DeleteSnapshot():
+            return _without_entry(ledger, action.snapshot)
         case ForgetSnapshot():
             entry = ledger.entry(action.snapshot)
             if action.keeps_as_lost and entry is not None:
                 return _with_entry(ledger, replace(entry, state=EntryState.LOST))
-            kept = tuple(e for e in ledger.entries if e.name != action.snapshot)
-            return replace(ledger, entries=kept)
+            return _without_entry(ledger, action.snapshot)
         case RemoveImage():
             return _without_image(ledger, action.path)
         case AdoptSnapshot():
@@ -150,6 +159,10 @@ def merged(ledger: Ledger, *, base: ImagePath, top: ImagePath) -> Ledger:
 def next_serial(ledger: Ledger, highest_seen: int) -> Ledger:
     """*ledger* under a serial that nobody has seen."""
     return replace(ledger, serial=max(ledger.serial, highest_seen) + 1)
+
+
+def _without_entry(ledger: Ledger, name: SnapshotName) -> Ledger:
+    return replace(ledger, entries=tuple(e for e in ledger.entries if e.name != name))
 
 
 def _with_entry(ledger: Ledger, entry: LedgerEntry) -> Ledger:

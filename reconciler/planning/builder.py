@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.model.action import (
     Action,
     CommitOverlays,
+    CreateSnapshot,
     FinishJob,
     RemovalCause,
     RemoveImage,
@@ -12,6 +13,7 @@ from reconciler.model.action import (
 )
 from reconciler.model.plan import Estimate, Reason, Risk, Step
 from reconciler.model.refusal import Refusal
+from reconciler.model.snapshot import MemoryCapture
 from reconciler.planning import safety, simulate
 from reconciler.planning.world import World
 
@@ -64,11 +66,20 @@ class Builder:
 
 def risk_of(action: Action) -> Risk:
     """Discarding an image whose data was not merged destroys it; the rest keeps guest data."""
-    if isinstance(action, ShutDownDomain):
-        return Risk.DISRUPTIVE
-    if isinstance(action, RemoveImage) and action.cause is not RemovalCause.EMPTIED:
-        return Risk.DESTRUCTIVE
-    return Risk.SAFE
+    match action:
+        case RemoveImage(cause=RemovalCause.ABANDONED | RemovalCause.ORPHANED):
+            return Risk.DESTRUCTIVE
+        case ShutDownDomain():
+            return Risk.DISRUPTIVE
+        case CreateSnapshot() if stands_still(action):
+            return Risk.DISRUPTIVE
+        case _:
+            return Risk.SAFE
+
+
+def stands_still(action: CreateSnapshot) -> bool:
+    """The guest is stopped for good, or paused while its memory is written into the image."""
+    return action.halts or action.memory is MemoryCapture.INTERNAL
 
 
 def estimate_of(world: World, action: Action) -> Estimate:
@@ -77,6 +88,8 @@ def estimate_of(world: World, action: Action) -> Estimate:
         return Estimate(downtime=True)
     if isinstance(action, CommitOverlays | FinishJob):
         return Estimate(bytes=safety.copied_bytes(world, action))
+    if isinstance(action, CreateSnapshot) and action.memory is not MemoryCapture.NONE:
+        return Estimate(bytes=world.domain.memory_bytes or 0, downtime=stands_still(action))
     return Estimate()
 
 

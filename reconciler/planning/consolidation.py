@@ -1,4 +1,4 @@
-"""Removing external snapshots: which images are merged, in how few passes, and what goes after."""
+"""Removing snapshots: internal ones first; then which images are merged, in how few passes, and what goes after."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,9 +13,11 @@ from reconciler.model.action import (
     RemoveImage,
 )
 from reconciler.model.chain import Presence
+from reconciler.model.ledger import MEMORY
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
-from reconciler.planning import branches, rewriting, safety, simulate
+from reconciler.model.snapshot import SnapshotRecord
+from reconciler.planning import branches, deleting, rewriting, safety, simulate
 from reconciler.planning.world import World
 
 #: overlays of ours that no record accounts for, by disk
@@ -46,6 +48,15 @@ def consolidate(world: World, going: frozenset[SnapshotName], loose: Loose) -> C
     actions: list[Action] = []
     refusals: list[Refusal] = []
     left, left_loose = set(going), set(loose)
+    for deletion in tuple(deleting.deletions(world, going)):
+        # before what stands on their images is merged: an image that holds one is never merged
+        why = deleting.why_not_delete(world, deletion)
+        left.discard(deletion.snapshot)
+        if why is not None:
+            refusals.append(why)
+            continue
+        actions.append(deletion)
+        world = simulate.after(world, deletion)
     while left or left_loose:
         now = _round(world, left, left_loose)
         refusals += now.refusals
@@ -249,6 +260,19 @@ def _commit(
 # --- what follows the merges
 
 
+def _memory_of(world: World, record: SnapshotRecord) -> Iterator[RemoveImage]:
+    """Before the record: as long as it is there, everybody knows whose memory that is."""
+    path = record.memory_file
+    if path is not None and path in world.ledger.image_paths:
+        yield RemoveImage(
+            disk=MEMORY,
+            path=path,
+            cause=RemovalCause.MEMORY,
+            snapshots=(record.name,),
+            is_present=world.image(path).presence is not Presence.MISSING,
+        )
+
+
 def _actions(world: World, now: _Round) -> Iterator[Action]:
     """Commit, put the remaining records right, forget, remove."""
     if not now.going and not now.loose:
@@ -264,6 +288,7 @@ def _actions(world: World, now: _Round) -> Iterator[Action]:
     yield from rewriting.rewrites(world, moved, settled)
     for record in reversed(world.domain.records):
         if record.name in now.going:
+            yield from _memory_of(world, record)
             yield ForgetSnapshot(snapshot=record.name, has_record=True)
     for path, (target, name) in now.abandoned.items():
         if path in world.ledger.image_paths:

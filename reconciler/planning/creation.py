@@ -3,13 +3,20 @@
 from dataclasses import dataclass, replace
 
 from reconciler.model.action import CreateSnapshot, NewOverlay
-from reconciler.model.desired import DesiredDomain, DesiredSnapshot, Power, Quiesce
+from reconciler.model.desired import (
+    CaptureType,
+    DesiredDomain,
+    DesiredSnapshot,
+    Power,
+    Quiesce,
+)
 from reconciler.model.domain import AgentState, Disk
 from reconciler.model.ledger import Consistency, EntryState
 from reconciler.model.names import DiskTarget, ImagePath, folder_of
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
-from reconciler.planning import overlay_names, safety
+from reconciler.model.snapshot import DiskCapture, MemoryCapture
+from reconciler.planning import capture, overlay_names, safety
 from reconciler.planning.index import Role
 from reconciler.planning.world import World
 
@@ -45,21 +52,25 @@ def creation(
     quiescing = _quiescing(world, snapshot)
     if isinstance(quiescing, Refusal):
         return quiescing
+    memory = capture.memory_of(world, snapshot)
+    if isinstance(memory, Refusal):
+        return memory
     chosen = _chosen(world, snapshot)
     if isinstance(chosen, Refusal):
         return chosen
     disks, skipped = chosen
-    overlays: list[NewOverlay] = []
-    for disk in disks:
-        new = _new_overlay(world, wish, snapshot, disk, overlays)
-        if isinstance(new, Refusal):
-            return new
-        overlays.append(new)
+    files = _files(world, wish, snapshot, disks, memory)
+    if isinstance(files, Refusal):
+        return files
+    overlays, memory_file = files
     current = world.domain.current
     return CreateSnapshot(
         snapshot=snapshot.name,
         description=snapshot.description or "",
-        overlays=tuple(overlays),
+        overlays=overlays,
+        internal=() if overlays else tuple(disk.target for disk in disks),
+        memory=memory,
+        memory_file=memory_file,
         skipped=skipped,
         parent=current.name if current else None,
         quiesce=quiescing.freeze,
@@ -68,6 +79,29 @@ def creation(
         power=power_before(world),
         manifest=wish.origin.manifest,
     )
+
+
+def _files(
+    world: World,
+    wish: DesiredDomain,
+    snapshot: DesiredSnapshot,
+    disks: tuple[Disk, ...],
+    memory: MemoryCapture,
+) -> tuple[tuple[NewOverlay, ...], ImagePath | None] | Refusal:
+    """The overlays, none for an internal snapshot, and where the memory goes beside them."""
+    if snapshot.type is CaptureType.INTERNAL:
+        return (), None
+    overlays: list[NewOverlay] = []
+    for disk in disks:
+        new = _new_overlay(world, wish, snapshot, disk, overlays)
+        if isinstance(new, Refusal):
+            return new
+        overlays.append(new)
+    if memory is not MemoryCapture.EXTERNAL:
+        return tuple(overlays), None
+    paths = tuple(new.overlay for new in overlays)
+    path = capture.memory_file(world, snapshot, disks[0], paths)
+    return path if isinstance(path, Refusal) else (tuple(overlays), path)
 
 
 def _refuse(snapshot: DesiredSnapshot, code: RefusalCode, **facts: object) -> Refusal:
@@ -91,8 +125,8 @@ def _order(world: World, snapshot: DesiredSnapshot) -> Refusal | None:
         cause = "it is not there"
     elif not any(
         world.now_at(disk.source) in world.in_own_chain
-        for disk in record.external_disks
-        if disk.source
+        for disk in record.disks
+        if disk.source and disk.capture in (DiskCapture.EXTERNAL, DiskCapture.INTERNAL)
     ):
         cause = "it is not in the present branch"
     else:
@@ -125,6 +159,8 @@ def _quiescing(world: World, snapshot: DesiredSnapshot) -> Quiescing | Refusal:
     domain = world.domain
     if not domain.is_active:
         return Quiescing(freeze=False, may_degrade=False, consistency=Consistency.OFFLINE)
+    if snapshot.memory:
+        return Quiescing(freeze=False, may_degrade=False, consistency=Consistency.MEMORY)
     crash = Quiescing(freeze=False, may_degrade=False, consistency=Consistency.CRASH)
     if snapshot.quiesce is Quiesce.NEVER:
         return crash
@@ -148,6 +184,10 @@ def _chosen(
     world: World, snapshot: DesiredSnapshot
 ) -> tuple[tuple[Disk, ...], tuple[DiskTarget, ...]] | Refusal:
     """The disks to capture, and the writable ones left out."""
+    is_internal = snapshot.type is CaptureType.INTERNAL
+    refused = capture.why_not_internal(world, snapshot) if is_internal else None
+    if refused is not None:
+        return refused
     absent = sorted(t for t in snapshot.take if world.disk(t) is None)
     if absent:
         return _refuse(snapshot, RefusalCode.DISK_NOT_SUPPORTED, disk=absent[0], cause="absent")
@@ -174,6 +214,9 @@ def _chosen(
                 kind="domain",
                 readers=", ".join(writers),
             )
+        refused = capture.why_not_inside(world, snapshot, disk) if is_internal else None
+        if refused is not None:
+            return refused
         disks.append(disk)
     if not disks:
         return _refuse(snapshot, RefusalCode.DISK_NOT_SUPPORTED, disk="", cause="no disk is left")

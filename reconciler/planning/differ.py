@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.model.chain import Presence
-from reconciler.model.desired import Desired, DesiredDomain, DesiredSnapshot
+from reconciler.model.desired import CaptureType, Desired, DesiredDomain, DesiredSnapshot
 from reconciler.model.domain import Disk, DiskKind
 from reconciler.model.drift import (
     CaptureDiffers,
@@ -226,14 +226,22 @@ def _differs(
         yield DescriptionDiffers(
             snapshot=record.name, desired=snapshot.description, observed=record.description
         )
-    if any(disk.capture is DiskCapture.INTERNAL for disk in record.disks):
+    is_internal = any(disk.capture is DiskCapture.INTERNAL for disk in record.disks)
+    taken_as = CaptureType.INTERNAL if is_internal else CaptureType.EXTERNAL
+    if snapshot.type is not taken_as:
         yield CaptureDiffers(
-            snapshot=record.name, field="type", desired="external", observed="internal"
+            snapshot=record.name, field="type", desired=snapshot.type, observed=taken_as
         )
         return
-    if record.memory is not MemoryCapture.NONE:
-        yield CaptureDiffers(snapshot=record.name, field="memory", desired="false", observed="true")
-    for disk in record.disks:
+    if snapshot.memory is not (record.memory is not MemoryCapture.NONE):
+        words = {True: "true", False: "false"}
+        yield CaptureDiffers(
+            snapshot=record.name,
+            field="memory",
+            desired=words[snapshot.memory],
+            observed=words[not snapshot.memory],
+        )
+    for disk in () if is_internal else record.disks:
         taken = disk.capture is DiskCapture.EXTERNAL
         if disk.target in snapshot.skip:
             wanted = False

@@ -255,9 +255,9 @@ def _internal(world: World) -> Iterator[Finding]:
     """Internal snapshots where a commit would destroy them, or that libvirt does not know."""
     for disk in _written(world):
         assert disk.source is not None
-        known = _known_internal(world, disk.target)
         for path in disk.chain or world.walk(disk.source):
-            number = world.image(path).internal_snapshots
+            number = len(world.image(path).internal_snapshots)
+            known = _known_internal(world, disk.target, path)
             is_in_the_way = disk.chain is not None and disk.chain.depth > 0
             if number and (is_in_the_way or number > known):
                 yield finding(
@@ -270,9 +270,16 @@ def _internal(world: World) -> Iterator[Finding]:
                 )
 
 
-def _known_internal(world: World, target: DiskTarget) -> int:
-    captures = (record.disk(target) for record in world.domain.records)
-    return sum(1 for disk in captures if disk and disk.capture is DiskCapture.INTERNAL)
+def _known_internal(world: World, target: DiskTarget, path: ImagePath) -> int:
+    """How many of the snapshots in the image some record speaks of."""
+    known = {
+        record.name
+        for record in world.domain.records
+        if (disk := record.disk(target))
+        and disk.capture is DiskCapture.INTERNAL
+        and disk.source == path
+    }
+    return len(known & set(world.image(path).internal_snapshots))
 
 
 # --- what a snapshot will lack

@@ -9,7 +9,7 @@ from reconciler.model.chain import Image
 from reconciler.model.domain import BlockJob, ObservedDomain
 from reconciler.model.ledger import LedgerProblem
 from reconciler.model.plan import Step
-from reconciler.model.snapshot import SnapshotRecord
+from reconciler.model.snapshot import DiskCapture, SnapshotRecord
 from reconciler.planning.world import World
 
 
@@ -29,6 +29,7 @@ def of(world: World) -> str:
         ledger_problem=None if foreign else domain.ledger_problem,
         journal_serial=0,
         power_detail="",
+        memory_bytes=None,
         records=tuple(replace(record, ledger_serial=0) for record in domain.records),
     )
     return digest([still, _images(world), world.host.libvirt_version])
@@ -61,6 +62,11 @@ def shape(world: World) -> dict[str, object]:
         "records": sorted(_record(record) for record in domain.records),
         "entries": sorted((e.name, e.state.value) for e in world.ledger.entries),
         "images of ours": sorted(world.ledger.image_paths),
+        "internal snapshots": sorted(
+            (image.path, sorted(image.internal_snapshots))
+            for image in map(world.image, world.in_own_chain)
+            if image.internal_snapshots
+        ),
         "commits": sorted((c.base, c.merged, c.state.value) for c in world.ledger.commits),
     }
 
@@ -75,5 +81,17 @@ def _disks(domain: ObservedDomain, *, is_live: bool) -> list[tuple[object, ...]]
 
 
 def _record(record: SnapshotRecord) -> tuple[object, ...]:
-    disks = sorted((d.target, d.source, d.overlay) for d in record.external_disks)
-    return (record.name, record.parent or "", record.is_current, record.description, tuple(disks))
+    disks = sorted(
+        (d.target, d.capture.value, d.source or "", d.overlay or "")
+        for d in record.disks
+        if d.capture is not DiskCapture.SKIPPED
+    )
+    memory = (record.memory.value, record.memory_file or "")
+    return (
+        record.name,
+        record.parent or "",
+        record.is_current,
+        record.description,
+        memory,
+        tuple(disks),
+    )

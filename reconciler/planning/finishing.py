@@ -15,7 +15,7 @@ from reconciler.model.drift import (
     LedgerFault,
     LedgerStale,
 )
-from reconciler.model.ledger import CommitState, EntryState
+from reconciler.model.ledger import MEMORY, CommitState, EntryState
 from reconciler.model.names import SnapshotName
 from reconciler.model.plan import Reason
 from reconciler.model.refusal import RefusalCode, refusal
@@ -73,9 +73,12 @@ def _adoption(builder: Builder, name: SnapshotName) -> AdoptSnapshot:
         created=record.created,
         consistency=None,
         images=tuple(
-            (disk.target, disk.overlay)
-            for disk in record.external_disks
-            if disk.overlay in record.intent_images and disk.overlay is not None
+            (target, path)
+            for target, path in (
+                *((disk.target, disk.overlay) for disk in record.external_disks),
+                (MEMORY, record.memory_file),
+            )
+            if path is not None and path in record.intent_images
         ),
     )
 

@@ -6,12 +6,15 @@ from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from reconciler.model.domain import Disk
-from reconciler.model.names import ImagePath, base_name, file_name_part, folder_of
+from reconciler.model.ledger import MEMORY
+from reconciler.model.names import DiskTarget, ImagePath, base_name, file_name_part, folder_of
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning.world import World
 
 #: a directory entry of most file systems, less room for ``.2``
 MAX_FILE_NAME = 240
+#: what the template of an overlay may end with; a memory image is none
+_IMAGE_SUFFIXES = ("qcow2", "qcow", "img", "raw")
 
 
 @lru_cache(maxsize=64)
@@ -24,20 +27,45 @@ def overlay_path(
     world: World, disk: Disk, snapshot: str, template: str, taken: frozenset[ImagePath]
 ) -> ImagePath | Refusal:
     """The first free path for the overlay of *disk*, inside a folder that is allowed."""
+    text = _rendered(world, disk, disk.target, snapshot, template)
+    return text if isinstance(text, Refusal) else _free(world, disk, text, taken)
+
+
+def memory_path(
+    world: World, disk: Disk, snapshot: str, template: str, taken: frozenset[ImagePath]
+) -> ImagePath | Refusal:
+    """The same for the memory image, beside the overlay of *disk*: of target ``memory``, ``.save``."""
+    text = _rendered(world, disk, MEMORY, snapshot, template)
+    if isinstance(text, Refusal):
+        return text
+    stem, _, suffix = text.rpartition(".")
+    plain = stem if suffix in _IMAGE_SUFFIXES else text
+    return _free(world, disk, f"{plain}.save", taken)
+
+
+def _rendered(
+    world: World, disk: Disk, target: DiskTarget, snapshot: str, template: str
+) -> str | Refusal:
     assert disk.source is not None
-    own_folder = folder_of(disk.source)
     try:
-        text = _compiled(template).render(
-            image={"folder": own_folder, "name": base_name(disk.source)},
+        return _compiled(template).render(
+            image={"folder": folder_of(disk.source), "name": base_name(disk.source)},
             domain={"name": file_name_part(world.domain.name), "uuid": world.domain.uuid},
-            disk={"target": disk.target},
+            disk={"target": target},
             snapshot={"name": file_name_part(snapshot)},
             host={"name": world.host.name},
         )
     except TemplateError as error:
         return refusal(RefusalCode.OUTSIDE_FOLDERS, path=template, cause=str(error))
+
+
+def _free(world: World, disk: Disk, text: str, taken: frozenset[ImagePath]) -> ImagePath | Refusal:
+    assert disk.source is not None
     path = ImagePath(text)
-    allowed = {own_folder, *(folder.rstrip("/") or "/" for folder in world.declared_folders)}
+    allowed = {
+        folder_of(disk.source),
+        *(folder.rstrip("/") or "/" for folder in world.declared_folders),
+    }
     name = base_name(path)
     plain = path.startswith("/") and name not in ("", ".", "..") and not _has_control(text)
     if not plain or folder_of(path) not in allowed or len(name.encode()) > MAX_FILE_NAME:

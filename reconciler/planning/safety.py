@@ -15,7 +15,7 @@ from reconciler.model.drift import ChainBroken, DefinitionsDisagree, Difference,
 from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
-from reconciler.model.snapshot import SnapshotRecord
+from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
 from reconciler.planning import jobs
 from reconciler.planning.world import World
 
@@ -27,11 +27,40 @@ def why_not_commit(
 
     *going* are the snapshots that may lose their frozen layer here.
     """
-    for check in (_unreadable, _unfit, _other_readers, _kept_records, _shared, _space):
+    for check in (_paused, _unreadable, _unfit, _other_readers, _kept_records, _shared, _space):
         found = check(world, action, going)
         if found is not None:
             return found
     return None
+
+
+def _paused(
+    world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
+) -> Refusal | None:
+    is_new = isinstance(action, CommitOverlays) and action.method is not CommitMethod.OFFLINE
+    return saved_while_paused(world, None) if is_new else None
+
+
+def saved_while_paused(world: World, snapshot: SnapshotName | None) -> Refusal | None:
+    """Once the memory of a paused guest was saved, QEMU has let go of its images.
+
+    Until it is resumed no commit, no internal snapshot and no other save will do (E9, E11).  That
+    it was resumed and paused again cannot be seen.
+    """
+    domain = world.domain
+    saved = any(
+        record.state == PowerState.PAUSED and record.memory is MemoryCapture.EXTERNAL
+        for record in domain.records
+    )
+    if domain.power is not PowerState.PAUSED or not saved:
+        return None
+    return refusal(
+        RefusalCode.POWER_STATE,
+        snapshot=snapshot,
+        domain=domain.name,
+        state=domain.power,
+        cause="its memory was saved while it was paused: resume it first",
+    )
 
 
 def _unreadable(
@@ -66,7 +95,7 @@ def _unfit(
                 RefusalCode.INTERNAL_SNAPSHOTS,
                 image=path,
                 disk=action.disk,
-                number=image.internal_snapshots,
+                number=len(image.internal_snapshots),
             )
         if image.has_data_file or image.is_encrypted:
             cause = "external data file" if image.has_data_file else "encryption"
@@ -207,14 +236,23 @@ def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:
     standing = [c for c in world.children.get(path, ()) if c not in world.emptied]
     if standing:
         return _still_read(path, "file", ", ".join(base_name(child) for child in standing))
+    if image.internal_snapshots:
+        number = len(image.internal_snapshots)
+        return refusal(RefusalCode.INTERNAL_SNAPSHOTS, image=path, number=number)
     if any(job.destination == path for job in world.domain.jobs):
         return _still_read(path, "block job", world.domain.name)
     return shared_storage(world, path)
 
 
 def _is_said_in_passing(world: World, record: SnapshotRecord, action: RemoveImage) -> bool:
-    """A record of ours names an image that is given up only as what was written after it."""
+    """A record of ours names an image that is given up only as what was written after it.
+
+    Or it is the record that goes, and the image its memory.
+    """
     sources = {disk.source for disk in record.disks} | set(record.inactive_sources)
+    if action.cause is RemovalCause.MEMORY:
+        is_its_own = record.memory_file == action.path and record.name in action.snapshots
+        return is_its_own and world.is_managed(record) and action.path not in sources
     abandoned = action.cause is RemovalCause.ABANDONED
     return abandoned and world.is_managed(record) and action.path not in sources
 

@@ -10,6 +10,7 @@ from reconciler.model.action import (
     CommitMethod,
     CommitOverlays,
     CreateSnapshot,
+    DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
@@ -19,11 +20,16 @@ from reconciler.model.action import (
     StartDomain,
     ThawGuest,
 )
-from reconciler.model.chain import Image
+from reconciler.model.chain import MEMORY_FORMAT, Image
 from reconciler.model.domain import AgentState, Disk, ObservedDomain
-from reconciler.model.names import DiskTarget, ImagePath
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.power import PowerState
-from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
+from reconciler.model.snapshot import (
+    DiskCapture,
+    MemoryCapture,
+    SnapshotDisk,
+    SnapshotRecord,
+)
 from reconciler.planning import bookkeeping
 from reconciler.planning.world import World
 
@@ -52,8 +58,10 @@ def _changed(world: World, action: Action, created: int) -> World:
             return _without_job(_merged(world, action, ()), action.disk)
         case AbortJob():
             return _without_job(world, action.disk)
-        case ForgetSnapshot():
-            return _with_records(world, _forgotten(world, action))
+        case DeleteSnapshot():
+            return _deleted(world, action)
+        case ForgetSnapshot(snapshot=name, has_record=has_record):
+            return _with_records(world, _without(world, name)) if has_record else world
         case RedefineSnapshot():
             return _with_records(world, _redefined(world, action))
         case RemoveImage():
@@ -118,6 +126,31 @@ def _unheard(domain: ObservedDomain) -> AgentState:
 
 def _taken(world: World, action: CreateSnapshot, created: int) -> World:
     overlays = {new.target: new for new in action.overlays}
+
+    def grown(disk: Disk) -> Disk:
+        new = overlays.get(disk.target)
+        if new is None or disk.source != new.frozen:
+            return disk
+        chain = disk.chain.grown_by(new.overlay) if disk.chain else None
+        return replace(disk, source=new.overlay, format="qcow2", chain=chain, stated=None)
+
+    older = tuple(replace(r, is_current=False) for r in world.domain.records)
+    changed = _mapped_disks(world.domain, grown)
+    if action.halts:
+        changed = replace(
+            changed,
+            live=None,
+            power=PowerState.SHUT_OFF,
+            power_detail="",
+            jobs=(),
+            agent=_unheard(changed),
+        )
+    record = _record_of(world, action, created)
+    images = _images_with(world, action)
+    return replace(world, images=images, domain=replace(changed, records=(*older, record)))
+
+
+def _images_with(world: World, action: CreateSnapshot) -> dict[ImagePath, Image]:
     images = dict(world.images)
     for new in action.overlays:
         below = images.get(new.frozen)
@@ -129,38 +162,56 @@ def _taken(world: World, action: CreateSnapshot, created: int) -> World:
             virtual_size=below.virtual_size if below else None,
             allocated=0,
         )
+    if action.memory_file is not None:
+        images[action.memory_file] = Image(
+            path=action.memory_file, format=MEMORY_FORMAT, allocated=0
+        )
+    for target in action.internal:
+        disk = world.disk(target)
+        image = images.get(disk.source) if disk and disk.source else None
+        if image is not None:
+            names = (*image.internal_snapshots, action.snapshot)
+            images[image.path] = replace(image, internal_snapshots=names)
+    return images
 
-    def grown(disk: Disk) -> Disk:
-        new = overlays.get(disk.target)
-        if new is None or disk.source != new.frozen:
-            return disk
-        chain = disk.chain.grown_by(new.overlay) if disk.chain else None
-        return replace(disk, source=new.overlay, format="qcow2", chain=chain, stated=None)
 
-    record = SnapshotRecord(
+def _record_of(world: World, action: CreateSnapshot, created: int) -> SnapshotRecord:
+    overlays = {new.target: new.overlay for new in action.overlays}
+
+    def capture(target: DiskTarget) -> DiskCapture:
+        if target in action.internal:
+            return DiskCapture.INTERNAL
+        return DiskCapture.EXTERNAL if target in overlays else DiskCapture.SKIPPED
+
+    return SnapshotRecord(
         name=action.snapshot,
         created=created,
-        state="disk-snapshot" if world.domain.is_active else "shutoff",
+        state=_state_of(world.domain, action),
         description=action.description,
         parent=action.parent,
         is_current=True,
+        memory=action.memory,
+        memory_file=action.memory_file,
         disks=tuple(
             SnapshotDisk(
                 target=disk.target,
-                capture=DiskCapture.EXTERNAL if disk.target in overlays else DiskCapture.SKIPPED,
+                capture=capture(disk.target),
                 source=disk.source,
                 source_format=disk.format,
-                overlay=overlays[disk.target].overlay if disk.target in overlays else None,
+                overlay=overlays.get(disk.target),
                 is_writable=disk.is_writable,
             )
             for disk in world.domain.disks
         ),
         uid=UID,
-        intent_images=tuple(new.overlay for new in action.overlays),
+        intent_images=action.new_files,
     )
-    older = tuple(replace(r, is_current=False) for r in world.domain.records)
-    changed = _mapped_disks(world.domain, grown)
-    return replace(world, images=images, domain=replace(changed, records=(*older, record)))
+
+
+def _state_of(domain: ObservedDomain, action: CreateSnapshot) -> str:
+    if not domain.is_active:
+        return "shutoff"
+    return "disk-snapshot" if action.memory is MemoryCapture.NONE else str(domain.power)
 
 
 def _mapped_disks(domain: ObservedDomain, change: object) -> ObservedDomain:
@@ -213,9 +264,21 @@ def _merged(
 # --- records
 
 
-def _forgotten(world: World, action: ForgetSnapshot) -> tuple[SnapshotRecord, ...]:
-    gone = world.domain.record(action.snapshot)
-    if gone is None or not action.has_record:
+def _deleted(world: World, action: DeleteSnapshot) -> World:
+    images = dict(world.images)
+    for _, path in action.images:
+        image = images.get(path)
+        if image is not None:
+            names = tuple(n for n in image.internal_snapshots if n != action.snapshot)
+            images[path] = replace(image, internal_snapshots=names)
+    changed = _with_records(world, _without(world, action.snapshot))
+    return replace(changed, images=images)
+
+
+def _without(world: World, name: SnapshotName) -> tuple[SnapshotRecord, ...]:
+    """Its children become its parent's, and so does the current mark."""
+    gone = world.domain.record(name)
+    if gone is None:
         return world.domain.records
 
     def adjusted(record: SnapshotRecord) -> SnapshotRecord:

@@ -13,8 +13,9 @@ from reconciler.model.drift import (
     RecordDangling,
     RecordOutdated,
 )
+from reconciler.model.ledger import MEMORY
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
-from reconciler.model.snapshot import SnapshotDisk, SnapshotRecord
+from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
 from reconciler.planning.index import Role
 from reconciler.planning.world import World
 
@@ -24,19 +25,48 @@ def dangling(world: World, declared: frozenset[str]) -> Iterator[RecordDangling]
     for record in world.domain.records:
         if record.name in world.deleting:
             continue
-        for disk in record.external_disks:
+        fault = next(_faults(world, record), None)
+        if fault is not None:
+            disk, image, cause = fault
+            yield RecordDangling(
+                snapshot=record.name,
+                disk=disk,
+                image=image,
+                cause=cause,
+                is_managed=world.is_managed(record),
+                is_declared=record.name in declared,
+            )
+
+
+def _faults(
+    world: World, record: SnapshotRecord
+) -> Iterator[tuple[DiskTarget, ImagePath, DanglingCause]]:
+    """What is not as it was: 1. disk by disk, 2. the memory."""
+    for disk in record.disks:
+        fault = None
+        if disk.capture is DiskCapture.EXTERNAL:
             fault = _fault(world, disk)
-            if fault is not None:
-                image, cause = fault
-                yield RecordDangling(
-                    snapshot=record.name,
-                    disk=disk.target,
-                    image=image,
-                    cause=cause,
-                    is_managed=world.is_managed(record),
-                    is_declared=record.name in declared,
-                )
-                break
+        elif disk.capture is DiskCapture.INTERNAL:
+            fault = _fault_inside(world, record, disk)
+        if fault is not None:
+            yield disk.target, *fault
+    memory = record.memory_file
+    if memory is not None and world.image(memory).presence is Presence.MISSING:
+        yield MEMORY, memory, DanglingCause.MISSING
+
+
+def _fault_inside(
+    world: World, record: SnapshotRecord, disk: SnapshotDisk
+) -> tuple[ImagePath, DanglingCause] | None:
+    """The image has gone, or the snapshot is not in it any more."""
+    if disk.source is None:
+        return None
+    image = world.image(disk.source)
+    if image.presence is Presence.MISSING:
+        return disk.source, DanglingCause.MISSING
+    if image.is_examined and record.name not in image.internal_snapshots:
+        return disk.source, DanglingCause.DELETED
+    return None
 
 
 def _fault(world: World, disk: SnapshotDisk) -> tuple[ImagePath, DanglingCause] | None:
@@ -118,8 +148,8 @@ def misplaced_current(world: World) -> Iterator[CurrentMisplaced]:
     current = world.domain.current
     if expected is None or not world.is_managed(expected) or expected.name in world.deleting:
         return
-    if any(not record.is_external_disk_only for record in world.domain.records):
-        return  # internal snapshots and memory move the pointer without moving the active layer
+    if any(not record.is_external for record in world.domain.records):
+        return  # internal and memory-only ones move the pointer without moving the active layer
     if current is None or current.name != expected.name:
         yield CurrentMisplaced(snapshot=expected.name, observed=current.name if current else None)
 
@@ -250,6 +280,8 @@ def _ours(world: World) -> dict[ImagePath, tuple[DiskTarget, SnapshotName]]:
 
 
 def _is_superseded(world: World, target: DiskTarget, path: ImagePath) -> bool:
+    if target == MEMORY:
+        return True  # without its record nothing can be done with it
     disk = world.disk(target)
     if disk is None or disk.chain is None:
         return False

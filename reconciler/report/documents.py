@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from reconciler.errors import ManifestError, VirtsnapError
-from reconciler.model.action import CommitOverlays, CreateSnapshot
+from reconciler.model.action import CommitOverlays, CreateSnapshot, DeleteSnapshot
 from reconciler.model.outcome import DomainOutcome, DomainStatus
 from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Plan
 from reconciler.model.refusal import Refusal, RefusalCode
@@ -200,16 +200,17 @@ def _summary(plan: Plan) -> SummaryDocument:
     actions = [step.action for domain in plan.domains for step in domain.steps]
     create = sum(1 for action in actions if isinstance(action, CreateSnapshot))
     commit = sum(1 for action in actions if isinstance(action, CommitOverlays))
+    delete = sum(1 for action in actions if isinstance(action, DeleteSnapshot))
     return SummaryDocument(
         domains=totals.domains,
         in_sync=totals.in_sync,
         steps=totals.steps,
         create=create,
         commit=commit,
-        # actions of later versions
-        delete=0,
+        delete=delete,
+        # of a later version
         revert=0,
-        other=totals.steps - create - commit,
+        other=totals.steps - create - commit - delete,
         refusals=totals.refusals,
         held=totals.held,
     )

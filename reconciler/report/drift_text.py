@@ -157,6 +157,7 @@ _DANGLING = {
     DanglingCause.MISSING: "is missing",
     DanglingCause.WRITTEN: "was written to since",
     DanglingCause.MERGED: "was merged away",
+    DanglingCause.DELETED: "does not hold it any more",
 }
 
 _LEDGER = {

@@ -7,6 +7,7 @@ from reconciler.model.action import (
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
+    RemovalCause,
     RemoveImage,
 )
 from reconciler.model.names import ImagePath, SnapshotName
@@ -35,6 +36,8 @@ def folded(steps: Sequence[Step]) -> frozenset[str]:
                 continue
             case ForgetSnapshot(snapshot=snapshot, keeps_as_lost=False):
                 is_part = snapshot in snapshots
+            case RemoveImage(cause=RemovalCause.MEMORY):
+                is_part = set(action.snapshots) <= snapshots
             case RemoveImage(path=path):
                 is_part = path in images
             case RedefineSnapshot(description=None):

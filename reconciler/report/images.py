@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from reconciler.model.chain import Image
 from reconciler.model.domain import Disk, ObservedDomain, ObservedHost
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
+from reconciler.model.snapshot import DiskCapture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,10 @@ def disk_images(host: ObservedHost, domain: ObservedDomain, disk: Disk) -> DiskI
     index = {image.path: image for image in host.images}
     frozen: dict[ImagePath, list[SnapshotName]] = {}
     for record in domain.records:
+        seen = record.disk(disk.target)
         path = record.frozen(disk.target)
+        if seen is not None and seen.capture is DiskCapture.INTERNAL:
+            path = seen.source  # the moment lies in the image itself
         if path is not None:
             frozen.setdefault(path, []).append(record.name)
 

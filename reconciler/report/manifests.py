@@ -62,7 +62,15 @@ def _is_declared(domain: ObservedDomain, record: SnapshotRecord) -> bool:
 
 
 def _is_of_known_kind(record: SnapshotRecord) -> bool:
-    return record.is_external_disk_only
+    """As a manifest declares it: all disks one way, and memory kept as the disks are."""
+    if record.is_external:
+        return True
+    captured = {disk.capture for disk in record.disks if disk.is_writable}
+    return captured == {DiskCapture.INTERNAL} and record.memory is not MemoryCapture.EXTERNAL
+
+
+def _is_internal(record: SnapshotRecord) -> bool:
+    return any(disk.capture is DiskCapture.INTERNAL for disk in record.disks)
 
 
 def _in_tree_order(domain: ObservedDomain) -> list[SnapshotRecord]:
@@ -97,6 +105,8 @@ def _snapshots(
         yield {
             "name": record.name,
             **({"description": record.description} if _has_prose(record) else {}),
+            **({"type": "internal"} if _is_internal(record) else {}),
+            **({"memory": True} if record.memory is not MemoryCapture.NONE else {}),
             **({"disks": dict.fromkeys(left_out, "skip")} if left_out else {}),
             **({"after": above} if above is not None and above != before else {}),
         }

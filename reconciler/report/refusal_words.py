@@ -115,12 +115,22 @@ WORDS: dict[Code, Words] = {
         "free name was found for it.",
         by_hand="Look what the file is (`qemu-img info`), and move it away if it is not needed.",
     ),
+    Code.INTERNAL_NOT_POSSIBLE: Words(
+        sentence="cannot take {thing} inside the images of {domain}: {cause|libvirt cannot}",
+        hint="set `memory: true` or `power: off`; with UEFI set `type: external`",
+        meaning="libvirt takes an internal snapshot of a running domain only together with its "
+        "memory. With UEFI it takes none of a running domain, and before 9.3 none at all.",
+        by_hand="Declare `memory: true` (the guest stands still while its memory is written), or "
+        "`power: off` (it is shut down for it), or `type: external`.",
+    ),
     Code.INTERNAL_SNAPSHOTS: Words(
         sentence="cannot remove {thing}: {image|an image} holds internal snapshots[ ({number})]",
-        hint="qemu-img snapshot -l -U {image!q|IMAGE}; delete them first if they are not needed",
+        hint="qemu-img snapshot -l -U {image!q|IMAGE}; those that virtsnap took go first when they "
+        "leave {manifest}, others by hand",
         meaning="A block commit would silently destroy internal snapshots that are stored in an "
         "image it merges or writes to.",
-        by_hand="Delete the internal snapshots with `virsh snapshot-delete`, or keep this one.",
+        by_hand="Take managed ones out of the manifest together with this one: they are deleted "
+        "first. Delete others with `virsh snapshot-delete`, or keep this one.",
     ),
     Code.LEDGER_UNREADABLE: Words(
         sentence="cannot change {domain}: what virtsnap remembers of it cannot be read[: {cause}]",
@@ -139,13 +149,24 @@ WORDS: dict[Code, Words] = {
         "means a guest that does not start, or that corrupts its file systems.",
         by_hand="Start the domain, which uses the saved image up.",
     ),
+    Code.MEMORY_NOT_POSSIBLE: Words(
+        sentence="cannot take {thing} with the memory of {domain}: {cause|it cannot be saved}",
+        hint="set `memory: false`[; or start the domain, which is {state}: virsh start {domain!q}]"
+        "[; or detach {device}]",
+        meaning="`memory: true` keeps RAM and the state of all devices. A domain that is shut off "
+        "has neither, and of some devices QEMU cannot save the state.",
+        by_hand="Start the domain first, or take the snapshot without memory (`memory: false`): "
+        "then these devices do not matter.",
+    ),
     Code.NAME_TAKEN: Words(
         sentence="cannot take {snapshot|it}: {domain} has a snapshot of that name that virtsnap "
-        "does not manage",
+        "does not manage[, in {image}]",
         hint="choose another name in {manifest}; to look: virtsnap tree {domain!q}",
         meaning="Somebody took a snapshot of that name by hand. Unmanaged snapshots are never "
         "changed.",
-        by_hand="Declare another name. If the snapshot by hand is not needed, delete it with virsh.",
+        by_hand="Declare another name. If the snapshot by hand is not needed, delete it with virsh. "
+        "One inside an image that libvirt does not know (`qemu-img snapshot -l IMAGE`) goes with "
+        "`qemu-img snapshot -d NAME IMAGE` while the domain is shut off.",
     ),
     Code.NEEDS_LOCAL_ACCESS: Words(
         sentence="cannot change {thing}: the image {image|files} must be read[ ({cause})], and "
@@ -154,6 +175,17 @@ WORDS: dict[Code, Words] = {
         meaning="Proof that nobody else reads an image needs the files themselves. Over a remote "
         "connection, or as a user who may not read them, there is none.",
         by_hand="Run virtsnap on the hypervisor, with sudo.",
+    ),
+    Code.NEEDS_POWER_OFF: Words(
+        sentence="cannot remove {thing} while {domain} is running: {cause|libvirt cannot}",
+        hint="[take {snapshots} out of the manifest too, and ]shut the domain down, then plan again: "
+        "virsh shutdown {domain!q}",
+        meaning="While a domain runs, libvirt deletes an internal snapshot only inside the image "
+        "that the guest writes to; one below an external snapshot is out of its reach. And libvirt "
+        "before 10.9 forgets the snapshot and leaves it in the images where the domain has a disk, "
+        "or a UEFI flash image, that holds no snapshots.",
+        by_hand="Shut the domain down: then it is deleted, and an external snapshot above keeps "
+        "what it holds. An image that holds an internal snapshot is never merged, so it goes first.",
     ),
     Code.NO_SPACE: Words(
         sentence="cannot change {thing}: not enough space[ in {folder}][, {need} needed]"

@@ -11,6 +11,7 @@ from reconciler.model.action import (
     CommitMethod,
     CommitOverlays,
     CreateSnapshot,
+    DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
@@ -23,6 +24,7 @@ from reconciler.model.action import (
 from reconciler.model.ledger import Consistency, EntryState
 from reconciler.model.plan import Reason, Risk, Step
 from reconciler.model.power import PowerState
+from reconciler.model.snapshot import MemoryCapture
 from reconciler.report.document import Document
 
 
@@ -44,16 +46,19 @@ class StepDocument(Document):
 
 
 class NewDiskDocument(Document):
-    """One disk of a snapshot to be taken: *frozen* keeps the moment, *overlay* gets the writes."""
+    """One disk of a snapshot to be taken: *frozen* keeps the moment, *overlay* gets the writes.
 
-    type: Literal["external"] = "external"
-    overlay: str
-    frozen: str
-    frozen_format: str
+    Of an internal one the image of the disk itself keeps the moment, and all three are null.
+    """
+
+    type: Literal["external", "internal"] = "external"
+    overlay: str | None
+    frozen: str | None
+    frozen_format: str | None
 
 
 class CreateDocument(StepDocument):
-    """Take a snapshot."""
+    """Take a snapshot; *halts*: the guest is stopped at that very moment."""
 
     action: Literal["create"] = "create"
     snapshot: str
@@ -66,6 +71,9 @@ class CreateDocument(StepDocument):
     consistency: Consistency
     power: PowerState
     manifest: str | None
+    memory: MemoryCapture
+    memory_file: str | None
+    halts: bool
 
 
 class CommitDocument(StepDocument):
@@ -81,6 +89,14 @@ class CommitDocument(StepDocument):
     method: CommitMethod
     rebased: tuple[str, ...]
     redefines: bool
+
+
+class DeleteDocument(StepDocument):
+    """Delete an internal snapshot from *disks*: target → image."""
+
+    action: Literal["delete"] = "delete"
+    snapshot: str
+    disks: dict[str, str]
 
 
 class ForgetDocument(StepDocument):
@@ -180,6 +196,7 @@ class StartDocument(StepDocument):
 AnyStepDocument = Annotated[
     CreateDocument
     | CommitDocument
+    | DeleteDocument
     | ForgetDocument
     | RedefineDocument
     | AdoptDocument
@@ -210,8 +227,17 @@ def step_document(step: Step) -> StepDocument:
 
 def _specifics(action: Action) -> tuple[type[StepDocument], dict[str, object]]:
     match action:
-        case CreateSnapshot(overlays=overlays):
-            disks = {
+        case CreateSnapshot(overlays=overlays, internal=internal):
+            disks: dict[str, dict[str, str | None]] = {
+                target: {
+                    "type": "internal",
+                    "overlay": None,
+                    "frozen": None,
+                    "frozen_format": None,
+                }
+                for target in internal
+            }
+            disks |= {
                 disk.target: {
                     "overlay": disk.overlay,
                     "frozen": disk.frozen,
@@ -222,6 +248,8 @@ def _specifics(action: Action) -> tuple[type[StepDocument], dict[str, object]]:
             return CreateDocument, _same(action, CreateDocument) | {"disks": disks}
         case CommitOverlays():
             return CommitDocument, _same(action, CommitDocument)
+        case DeleteSnapshot(images=images):
+            return DeleteDocument, _same(action, DeleteDocument) | {"disks": dict(images)}
         case ForgetSnapshot():
             return ForgetDocument, _same(action, ForgetDocument)
         case RedefineSnapshot(sources=sources):

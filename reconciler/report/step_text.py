@@ -8,6 +8,7 @@ from reconciler.model.action import (
     CommitMethod,
     CommitOverlays,
     CreateSnapshot,
+    DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
@@ -22,6 +23,7 @@ from reconciler.model.ledger import Consistency, EntryState
 from reconciler.model.names import base_name
 from reconciler.model.plan import Reason, Risk, Step
 from reconciler.model.power import PowerState
+from reconciler.model.snapshot import MemoryCapture
 from reconciler.report.lines import Row, Tone
 from reconciler.report.units import duration, joined, size
 
@@ -80,6 +82,14 @@ def consequences(step: Step) -> tuple[str, ...]:
     match step.action:
         case CommitOverlays(snapshots=names) | FinishJob(snapshots=names) if names:
             return (f"{joined(names)} can no longer be reverted to afterwards",)
+        case DeleteSnapshot():
+            return ("it can no longer be reverted to afterwards",)
+        case RemoveImage(cause=RemovalCause.MEMORY, is_present=True):
+            return ("the memory of that moment is discarded",)
+        case CreateSnapshot(halts=True):
+            return ("the guest is stopped at that moment",)
+        case CreateSnapshot(memory=MemoryCapture.INTERNAL):
+            return ("the guest stands still while its memory is written into the image",)
         case RemoveImage(cause=RemovalCause.ABANDONED):
             return ("what was written in this branch is discarded",)
         case RemoveImage(cause=RemovalCause.ORPHANED, is_present=True):
@@ -114,13 +124,16 @@ def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
     action = step.action
     match action:
         case CreateSnapshot():
-            return "+", action.name, action.snapshot, _taken(action, agent)
+            return "+", action.name, action.snapshot, _taken(action, step, agent)
         case CommitOverlays(snapshots=names, merged=merged):
             subject = ", ".join(names) or base_name(merged[-1])
             return "-", action.name, subject, f"{copied(step)}, {how(step)}"
         case FinishJob(snapshots=names, merged=merged, disk=disk):
             subject = ", ".join(names) or base_name(merged[-1])
             return "~", action.name, subject, f"{disk}: {copied(step)}, {how(step)}"
+        case DeleteSnapshot(images=images):
+            inside = joined([f"{disk} ({base_name(path)})" for disk, path in images])
+            return "-", action.name, action.snapshot, f"internal, in {inside}"
         case ForgetSnapshot(has_record=has_record):
             what = "libvirt's record only" if has_record else "the ledger's entry only"
             return "-", action.name, action.snapshot, f"{what}, no image is touched"
@@ -147,11 +160,15 @@ def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
             assert_never(action)
 
 
-def _taken(action: CreateSnapshot, agent: AgentState | None) -> str:
+def _taken(action: CreateSnapshot, step: Step, agent: AgentState | None) -> str:
     """``vda, vdb, quiesced``, with what is left out and what is not achieved."""
-    parts = [overlay.target for overlay in action.overlays]
+    parts = [overlay.target for overlay in action.overlays] or list(action.internal)
     words: list[str] = [", ".join(parts)]
-    if action.quiesce:
+    if action.internal:
+        words.append("internal")
+    if action.memory is not MemoryCapture.NONE:
+        words.append(f"with memory, at most {size(step.estimate.bytes)}")
+    elif action.quiesce:
         words.append("quiesced if the agent can" if action.may_degrade else "quiesced")
     elif action.may_degrade:
         words.append(f"degraded: not quiesced ({_agent(agent)})")

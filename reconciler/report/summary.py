@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from reconciler.model.action import (
     CommitOverlays,
     CreateSnapshot,
+    DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
     RemovalCause,
@@ -71,7 +72,10 @@ def removed(plan: DomainPlan) -> frozenset[str]:
                 names |= set(snapshots)
             case RemoveImage(cause=RemovalCause.ABANDONED, snapshots=snapshots):
                 names |= set(snapshots)
-            case ForgetSnapshot(snapshot=snapshot, keeps_as_lost=False):
+            case (
+                ForgetSnapshot(snapshot=snapshot, keeps_as_lost=False)
+                | DeleteSnapshot(snapshot=snapshot)
+            ):
                 names.add(snapshot)
             case _:
                 pass
@@ -86,7 +90,9 @@ def _repairs(plan: DomainPlan) -> int:
     repairs = 0
     for step in plan.steps:
         match step.action:
-            case CreateSnapshot() | ShutDownDomain() | ForgetSnapshot(keeps_as_lost=False):
+            case CreateSnapshot() | DeleteSnapshot() | ShutDownDomain():
+                pass
+            case ForgetSnapshot(keeps_as_lost=False):
                 pass
             case StartDomain() if stops:
                 pass

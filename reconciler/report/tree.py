@@ -13,6 +13,7 @@ from reconciler.report.tree_documents import (
     DiskDocument,
     DomainTreeDocument,
     LinkDocument,
+    MemoryDocument,
     SnapshotDocument,
 )
 from reconciler.report.units import joined, local_time, size
@@ -99,8 +100,16 @@ def _captured(snapshot: SnapshotDocument) -> str:
         if kind in by_kind:
             parts.append(f"{joined(by_kind[kind])} {kind}")
     if snapshot.memory is not MemoryCapture.NONE:
-        parts.append(f"memory {snapshot.memory}")
+        parts.append(f"memory {snapshot.memory}{_memory(snapshot.memory_image)}")
     return ", ".join(parts)
+
+
+def _memory(image: MemoryDocument | None) -> str:
+    if image is None:
+        return ""
+    if image.presence is Presence.MISSING:
+        return " (MISSING)"
+    return "" if image.allocated is None else f" ({size(image.allocated)})"
 
 
 def _state(snapshot: SnapshotDocument) -> str:

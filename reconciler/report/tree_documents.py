@@ -1,10 +1,12 @@
 """Snapshots and images of a domain as a tree, for machines and for the drawing."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from reconciler.model.chain import Presence
+from reconciler.model.chain import MEMORY_FORMAT, Image, Presence
 from reconciler.model.domain import DiskKind, ObservedDomain, ObservedHost
 from reconciler.model.ledger import Consistency, EntryState
+from reconciler.model.names import ImagePath
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
 from reconciler.report.document import Document, UtcTime, WholeDocument
@@ -20,6 +22,14 @@ class CapturedDiskDocument(Document):
     overlay: str | None
 
 
+class MemoryDocument(Document):
+    """The image that keeps the memory of a moment."""
+
+    path: str
+    presence: Presence
+    allocated: int | None
+
+
 class SnapshotDocument(Document):
     """One snapshot; *hasRecord* is false for what only the ledger knows."""
 
@@ -33,6 +43,7 @@ class SnapshotDocument(Document):
     consistency: Consistency | None
     description: str
     memory: MemoryCapture
+    memory_image: MemoryDocument | None
     disks: dict[str, CapturedDiskDocument]
 
 
@@ -81,7 +92,8 @@ class TreeDocument(WholeDocument):
 
 def domain_tree(host: ObservedHost, domain: ObservedDomain) -> DomainTreeDocument:
     """The tree of *domain*."""
-    recorded = tuple(_snapshot(domain, record) for record in domain.records)
+    memories = {image.path: image for image in host.images if image.format == MEMORY_FORMAT}
+    recorded = tuple(_snapshot(domain, record, memories) for record in domain.records)
     return DomainTreeDocument(
         host=host.name,
         domain=domain.name,
@@ -93,7 +105,9 @@ def domain_tree(host: ObservedHost, domain: ObservedDomain) -> DomainTreeDocumen
     )
 
 
-def _snapshot(domain: ObservedDomain, record: SnapshotRecord) -> SnapshotDocument:
+def _snapshot(
+    domain: ObservedDomain, record: SnapshotRecord, memories: Mapping[ImagePath, Image]
+) -> SnapshotDocument:
     entry = domain.ledger.entry(record.name) if domain.ledger else None
     mark = mark_of(domain, record)
     return SnapshotDocument(
@@ -107,6 +121,7 @@ def _snapshot(domain: ObservedDomain, record: SnapshotRecord) -> SnapshotDocumen
         consistency=entry.consistency if entry and mark is not Mark.UNMANAGED else None,
         description=record.description,
         memory=record.memory,
+        memory_image=_memory(record.memory_file, memories),
         disks={
             disk.target: CapturedDiskDocument(
                 capture=disk.capture,
@@ -115,6 +130,17 @@ def _snapshot(domain: ObservedDomain, record: SnapshotRecord) -> SnapshotDocumen
             )
             for disk in record.disks
         },
+    )
+
+
+def _memory(path: ImagePath | None, memories: Mapping[ImagePath, Image]) -> MemoryDocument | None:
+    if path is None:
+        return None
+    image = memories.get(path)
+    return MemoryDocument(
+        path=path,
+        presence=image.presence if image else Presence.UNKNOWN,
+        allocated=image.allocated if image else None,
     )
 
 
@@ -133,6 +159,7 @@ def _without_record(domain: ObservedDomain) -> tuple[SnapshotDocument, ...]:
             consistency=entry.consistency,
             description="",
             memory=MemoryCapture.NONE,
+            memory_image=None,
             disks={},
         )
         for entry in entries

@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -10,10 +10,11 @@ import libvirt
 
 from reconciler.engine.ports import Hypervisor
 from reconciler.model.action import CommitMethod, CommitOverlays, CreateSnapshot, NewOverlay
+from reconciler.model.chain import Image
 from reconciler.model.domain import Disk, ObservedDomain
 from reconciler.model.ledger import Consistency
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName, folder_of
-from reconciler.model.snapshot import SnapshotRecord
+from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
 from tests.fakes.administrator import Administrator
 from tests.fakes.domain import FakeAgent, Obedience
 from tests.fakes.host import FakeHost
@@ -61,6 +62,9 @@ class Bench(Protocol):
     def wait_until_up(self, handle: Handle) -> None:
         """The guest that was started has booted."""
 
+    def resume(self, handle: Handle) -> None:
+        """It goes on."""
+
     def guest_works(self, handle: Handle) -> None:
         """The running guest writes to every disk."""
 
@@ -81,6 +85,9 @@ class Bench(Protocol):
 
     def content(self, path: ImagePath) -> Content:
         """What is read from an image of a shut-off domain."""
+
+    def content_inside(self, path: ImagePath, name: str) -> Content:
+        """What an internal snapshot of such an image holds."""
 
     def overlay_on(self, backing: ImagePath, path: ImagePath) -> None:
         """An image that no definition knows."""
@@ -127,6 +134,10 @@ class FakeBench:
     def wait_until_up(self, handle: Handle) -> None:
         """It is."""
 
+    def resume(self, handle: Handle) -> None:
+        """At once."""
+        Administrator(self.host).resume(handle.name)
+
     def guest_works(self, handle: Handle) -> None:
         """Several times, so that there is something to copy."""
         for _ in range(4):
@@ -158,6 +169,10 @@ class FakeBench:
     def content(self, path: ImagePath) -> Content:
         """By the headers."""
         return self.host.content(path)
+
+    def content_inside(self, path: ImagePath, name: str) -> Content:
+        """By the headers too."""
+        return self.host.world.storage.content_inside(path, name)
 
     def overlay_on(self, backing: ImagePath, path: ImagePath) -> None:
         """A person makes it."""
@@ -217,6 +232,10 @@ class RealBench:
         """Its agent answers."""
         self.guests[handle.uuid].wait_for_agent()
 
+    def resume(self, handle: Handle) -> None:
+        """``virsh resume``."""
+        self.guests[handle.uuid].domain.resume()
+
     def guest_works(self, handle: Handle) -> None:
         """It fills files with known bytes."""
         for number, target in enumerate(handle.targets):
@@ -246,8 +265,28 @@ class RealBench:
 
     def content(self, path: ImagePath) -> Content:
         """The first byte of every cluster that is not zero."""
+        return self._converted(path)
+
+    def content_inside(self, path: ImagePath, name: str) -> Content:
+        """``qemu-img convert -l``."""
+        return self._converted(path, "-l", f"snapshot.name={name}")
+
+    def _converted(self, path: ImagePath, *options: str) -> Content:
         raw = self.folder / "content.raw"
-        _run("qemu-img", "convert", "-q", "-U", "-f", "qcow2", "-O", "raw", path, str(raw))
+        shared = () if options else ("-U",)
+        _run(
+            "qemu-img",
+            "convert",
+            "-q",
+            *shared,
+            *options,
+            "-f",
+            "qcow2",
+            "-O",
+            "raw",
+            path,
+            str(raw),
+        )
         data = raw.read_bytes()
         raw.unlink()
         return {at // CLUSTER: data[at] for at in range(0, len(data), CLUSTER) if data[at]}
@@ -347,10 +386,39 @@ def take(
     *,
     quiesce: bool = False,
 ) -> CreateSnapshot:
-    """Take a snapshot."""
+    """Take an external snapshot of the disks alone."""
     action = snapshot_of(bench, handle, name, targets)
     bench.host.create_snapshot(handle.uuid, action, quiesce=quiesce)
     return action
+
+
+def with_memory(bench: Bench, handle: Handle, name: str, *, halts: bool = False) -> CreateSnapshot:
+    """The action that takes an external snapshot of every disk, with memory."""
+    action = snapshot_of(bench, handle, name)
+    folder = folder_of(action.overlays[0].overlay)
+    return replace(
+        action,
+        memory=MemoryCapture.EXTERNAL,
+        memory_file=ImagePath(f"{folder}/{handle.name}-memory-{name}.save"),
+        halts=halts,
+    )
+
+
+def inside(bench: Bench, handle: Handle, name: str, *, halts: bool = False) -> CreateSnapshot:
+    """The action that takes an internal snapshot, with memory if the domain is active."""
+    is_active = seen(bench, handle).is_active
+    return replace(
+        snapshot_of(bench, handle, name),
+        overlays=(),
+        internal=handle.targets,
+        memory=MemoryCapture.INTERNAL if is_active else MemoryCapture.NONE,
+        halts=halts,
+    )
+
+
+def image(bench: Bench, path: ImagePath) -> Image:
+    """An image as it is observed."""
+    return next(i for i in bench.host.observe().images if i.path == path)
 
 
 def commit(

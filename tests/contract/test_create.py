@@ -45,7 +45,7 @@ def test_the_record_says_what_was_frozen(bench: Bench, *, running: bool) -> None
     assert found.memory is MemoryCapture.NONE
     assert found.state == ("disk-snapshot" if running else "shutoff")
     assert abs(found.created - now.timestamp()) < timedelta(minutes=2).total_seconds()
-    assert found.is_external_disk_only
+    assert found.is_external
     assert found.uid is None
     for new in action.overlays:
         said = found.disk(new.target)

@@ -1,5 +1,6 @@
 """What libvirt itself does on each version: the rows of docs/reference/libvirt-versions.md."""
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,6 +136,26 @@ def test_the_memory_file_of_a_snapshot_that_is_deleted(any_lab: Lab) -> None:
     guest.domain.snapshotLookupByName("s1").delete()
 
     assert memory.exists() is (version(any_lab) < 9_001_000)
+
+
+def test_a_running_delete_beside_a_raw_disk(any_lab: Lab, tmp_path: Path) -> None:
+    guest = any_lab.guest(running=False)
+    by_hand.internal(guest, "i1")
+    raw = tmp_path / "raw.img"
+    raw.touch()
+    os.truncate(raw, SIZE)
+    guest.domain.attachDeviceFlags(
+        f"<disk type='file'><driver name='qemu' type='raw'/><source file='{raw}'/>"
+        "<target dev='vdb' bus='virtio'/></disk>",
+        libvirt.VIR_DOMAIN_AFFECT_CONFIG,
+    )
+    guest.domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+
+    guest.domain.snapshotLookupByName("i1").delete()
+
+    listed = by_hand.run("qemu-img", "snapshot", "-l", "-U", str(guest.disks["vda"]))
+    assert ("i1" in listed) is (version(any_lab) < 10_009_000)
+    assert by_hand.names(guest) == []
 
 
 def test_what_a_frozen_or_silent_agent_is_called(any_lab: Lab) -> None:

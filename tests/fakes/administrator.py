@@ -101,7 +101,7 @@ class Administrator:
 
     def resume(self, name: str) -> None:
         """``resume``."""
-        self.host.domain(name).is_paused = False
+        self.host.domain(name).is_paused = self.host.domain(name).has_let_go = False
 
     def managed_save(self, name: str) -> None:
         """``managedsave``."""

@@ -25,6 +25,8 @@ def begin(
     def refuse(cause: str, code: int) -> HypervisorError:
         return HypervisorError(f"cannot commit {top} on {domain.name}/{target}: {cause}", code=code)
 
+    if domain.has_let_go:
+        raise refuse("block node is read-only", 1)
     if domain.live is None:
         raise refuse("the domain is not running", 55)
     disk = domain.disk(target)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from reconciler.errors import HypervisorError
 from reconciler.model.action import CommitMethod, CreateSnapshot, NewOverlay
 from reconciler.model.ledger import (
+    MEMORY,
     CommitState,
     Consistency,
     EntryState,
@@ -28,7 +29,7 @@ from reconciler.model.names import (
     folder_of,
 )
 from reconciler.model.power import PowerOwed
-from reconciler.model.snapshot import DiskCapture
+from reconciler.model.snapshot import DiskCapture, MemoryCapture
 from tests.fakes import block_jobs, offline, power
 from tests.fakes.domain import FakeDomain, Obedience
 from tests.fakes.host import FakeHost
@@ -54,9 +55,13 @@ class Controller:
         *,
         description: str = "",
         quiesce: bool = False,
+        inside: bool = False,
+        memory: bool = False,
         until: str = "taken",
     ) -> None:
         """Take a managed snapshot of *targets* (every writable disk unless said).
+
+        *inside* the images, which takes every writable disk; of a running domain with its memory.
 
         *until*: ``intended`` dies before libvirt was called, ``created`` before the ledger says
         that it was taken, ``unrecorded`` meets a libvirt that cannot write the record.
@@ -65,6 +70,10 @@ class Controller:
         named = SnapshotName(snapshot)
         self.host.world.clock.wait(60)
         action = self._action(domain, named, targets, description=description, quiesce=quiesce)
+        if inside:
+            action = self._inside(domain, action)
+        elif memory:
+            action = self._with_memory(domain, action)
         entry = LedgerEntry(
             name=named,
             uid=self.host.world.identity.uid(),
@@ -76,6 +85,11 @@ class Controller:
             LedgerImage(path=new.overlay, disk=new.target, snapshot=named)
             for new in action.overlays
         )
+        if action.memory_file is not None:
+            images = (
+                *images,
+                LedgerImage(path=action.memory_file, disk=MEMORY, snapshot=named),
+            )
         before = self._ledger(domain)
         intent = self.host.remember(
             domain.uuid,
@@ -140,6 +154,30 @@ class Controller:
             consistency=consistency if domain.is_active else Consistency.OFFLINE,
             power=domain.power,
             manifest=f"{domain.name}.yaml",
+        )
+
+    def _inside(self, domain: FakeDomain, action: CreateSnapshot) -> CreateSnapshot:
+        return replace(
+            action,
+            overlays=(),
+            internal=tuple(d.target for d in domain.definition.disks if d.is_writable),
+            skipped=(),
+            memory=MemoryCapture.INTERNAL if domain.is_active else MemoryCapture.NONE,
+            consistency=Consistency.MEMORY if domain.is_active else Consistency.OFFLINE,
+            quiesce=False,
+        )
+
+    def _with_memory(self, domain: FakeDomain, action: CreateSnapshot) -> CreateSnapshot:
+        folder = folder_of(action.overlays[0].overlay)
+        stem = f"{folder}/{domain.name}-memory-{file_name_part(action.snapshot)}"
+        taken = self.host.world.storage.files
+        names = [f"{stem}.save", *(f"{stem}.{number}.save" for number in range(2, 100))]
+        return replace(
+            action,
+            memory=MemoryCapture.EXTERNAL,
+            memory_file=next(ImagePath(name) for name in names if ImagePath(name) not in taken),
+            consistency=Consistency.MEMORY,
+            quiesce=False,
         )
 
     def overlay(self, domain: FakeDomain, target: DiskTarget, snapshot: str) -> ImagePath:

@@ -130,6 +130,8 @@ class FakeDomain:
     #: asked to shut down, it will then
     obeys_at: datetime | None = None
     boots: int = 0
+    #: its memory was saved while it was paused: QEMU has let go of the images until it goes on
+    has_let_go: bool = False
     #: crashed, being shut down …: overrides the power that is shown
     odd_power: PowerState | None = None
     agent: FakeAgent = field(default_factory=FakeAgent)
@@ -141,6 +143,8 @@ class FakeDomain:
     has_managed_save: bool = False
     is_paused_on_error: bool = False
     ledger_problem: LedgerProblem | None = None
+    memory_bytes: int = 96 << 20
+    unsaved_devices: tuple[str, ...] = ()
     #: each snapshot during whose creation the guest file systems were frozen
     quiesced: list[SnapshotName] = field(default_factory=list)
 

@@ -27,6 +27,27 @@ def take(draw: Draw, fake: FakeHost) -> None:
         fake.guest_goes_on(domain.name)
 
 
+def take_with_memory(draw: Draw, fake: FakeHost) -> None:
+    """virtsnap takes one with the guest's memory, beside overlays or inside the images."""
+    domain = a_domain(draw, fake)
+    name, targets = free_name(draw, domain), some_targets(draw, domain)
+    if not name or not targets or not domain.is_active or domain.has_let_go:
+        return
+    Controller(fake).take(domain.name, name, targets, memory=True)
+    fake.guest_goes_on(domain.name)
+
+
+def take_inside(draw: Draw, fake: FakeHost) -> None:
+    """virtsnap takes one inside the images, where all of them are qcow2."""
+    domain = a_domain(draw, fake)
+    name = free_name(draw, domain)
+    writable = [disk for disk in domain.definition.disks if disk.is_writable]
+    can = all(disk.format == "qcow2" for disk in writable) and not domain.has_let_go
+    if name and writable and can:
+        Controller(fake).take(domain.name, name, inside=True)
+        fake.guest_goes_on(domain.name)
+
+
 def take_by_hand(draw: Draw, fake: FakeHost) -> None:
     """A person takes one, named as they like (a manifest may want that name)."""
     domain = a_domain(draw, fake)
@@ -71,6 +92,8 @@ ORDINARY: tuple[Happening, ...] = (
     take,
     take,
     take,
+    take_with_memory,
+    take_inside,
     take_by_hand,
     change_power,
     revert_by_hand,

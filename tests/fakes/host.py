@@ -8,9 +8,15 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.engine.ports import Progress, StopAsked
 from reconciler.errors import HypervisorError, StepRefused
-from reconciler.model.action import CommitOverlays, CreateSnapshot, FinishJob, RedefineSnapshot
+from reconciler.model.action import (
+    CommitOverlays,
+    CreateSnapshot,
+    DeleteSnapshot,
+    FinishJob,
+    RedefineSnapshot,
+)
 from reconciler.model.domain import ObservedHost
-from reconciler.model.ledger import Ledger
+from reconciler.model.ledger import MEMORY, Ledger
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
 from reconciler.model.power import Stopped
 from reconciler.model.snapshot import DiskCapture
@@ -76,7 +82,18 @@ class FakeHost:
                 {each.target: each.overlay for each in action.overlays},
                 description=action.description,
                 quiesce=quiesce,
+                kind=snapshots.Kind(
+                    inside=frozenset(action.internal),
+                    memory=action.memory,
+                    memory_file=action.memory_file,
+                    halts=action.halts,
+                ),
             )
+
+    def delete_snapshot(self, domain: DomainUuid, action: DeleteSnapshot) -> None:
+        """An internal one, by its name."""
+        with self._change("delete_snapshot"):
+            snapshots.delete(self.world, self.world.domain(domain), action.snapshot)
 
     def thaw(self, domain: DomainUuid) -> None:
         """Until the agent answers."""
@@ -241,8 +258,13 @@ class FakeHost:
         return self.world.guest_view(self.domain(name), DiskTarget(target))
 
     def snapshot_view(self, name: str, snapshot: str, target: str) -> Content | None:
-        """What a snapshot holds of a disk; None when it left the disk out."""
+        """What a snapshot holds of a disk, or of the memory; None when it left it out."""
+        memory = self.domain(name).record(SnapshotName(snapshot)).memory_file
+        if target == MEMORY:
+            return self.content(memory) if memory is not None else None
         disk = self.domain(name).record(SnapshotName(snapshot)).disks.get(DiskTarget(target))
+        if disk is not None and disk.capture is DiskCapture.INTERNAL:
+            return self.world.storage.content_inside(disk.source, snapshot)
         if disk is None or disk.capture is not DiskCapture.EXTERNAL:
             return None
         return self.content(disk.source)
@@ -259,7 +281,12 @@ class FakeHost:
                 (domain.name, disk.target, record.name)
                 for record in domain.records.values()
                 for disk in record.disks.values()
-                if disk.capture is DiskCapture.EXTERNAL
+                if disk.capture in (DiskCapture.EXTERNAL, DiskCapture.INTERNAL)
+            ]
+            keys += [
+                (domain.name, MEMORY, record.name)
+                for record in domain.records.values()
+                if record.memory_file is not None
             ]
         return {key: self._readable(key) for key in keys}
 

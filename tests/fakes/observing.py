@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from reconciler.model.chain import BackingChain, Image, Presence
+from reconciler.model.chain import MEMORY_FORMAT, BackingChain, Image, Presence
 from reconciler.model.domain import (
     BlockJob,
     Disk,
@@ -11,8 +11,8 @@ from reconciler.model.domain import (
     ObservedFolder,
     ObservedHost,
 )
-from reconciler.model.ledger import EntryState, Ledger, LedgerProblem
-from reconciler.model.names import ImagePath, folder_of
+from reconciler.model.ledger import MEMORY, EntryState, Ledger, LedgerProblem
+from reconciler.model.names import ImagePath, base_name, folder_of
 from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
 from tests.fakes.domain import FakeDefinition, FakeDisk, FakeDomain, FakeRecord, FakeRecordDisk
 from tests.fakes.storage import CLUSTER
@@ -53,6 +53,17 @@ def _folder(world: World, path: str, declared: Mapping[ImagePath, str]) -> Obser
         free=folder.free,
         size=folder.size,
         is_shared=folder.is_shared,
+        others=tuple(
+            sorted(
+                base_name(file.path)
+                for file in world.storage.files.values()
+                if folder_of(file.path) == path
+                and file.format == MEMORY_FORMAT
+                and file.path not in declared
+                and folder.is_listed
+                and folder.is_accessible
+            )
+        ),
     )
 
 
@@ -86,6 +97,8 @@ def _domain(world: World, domain: FakeDomain) -> ObservedDomain:
         is_paused_on_error=domain.is_paused_on_error,
         ledger=ledger if problem is None else None,
         ledger_problem=problem,
+        memory_bytes=domain.memory_bytes,
+        unsaved_devices=domain.unsaved_devices,
         journal_serial=world.journal.serial(domain.uuid),
         merged_by_hand=_merged_by_hand(world, domain),
     )
@@ -195,8 +208,14 @@ def _declared(world: World, domains: list[FakeDomain]) -> dict[ImagePath, str]:
                 said.setdefault(each.source, each.source_format)
                 if each.overlay is not None:
                     said.setdefault(each.overlay, "qcow2")
+            if record.memory_file is not None:
+                said.setdefault(record.memory_file, MEMORY_FORMAT)
             for path in record.inactive.values():
                 said.setdefault(path, _true_format(world, path))
+        ledger = domain.ledger
+        for image in ledger.images if ledger and ledger.uuid == domain.uuid else ():
+            if image.disk == MEMORY and image.path in world.storage.files:
+                said.setdefault(image.path, MEMORY_FORMAT)
     for path in _with_backing(world, set(said)):
         said.setdefault(path, _true_format(world, path))
     return said
@@ -214,7 +233,8 @@ def _listed(world: World, folder: str) -> list[ImagePath]:
         file.path
         for file in world.storage.files.values()
         if folder_of(file.path) == folder
-        and (at.is_listed and at.is_accessible and file.is_readable and file.format != "raw")
+        and (at.is_listed and at.is_accessible and file.is_readable)
+        and file.format not in ("raw", MEMORY_FORMAT)
     ]
 
 
@@ -245,7 +265,7 @@ def _image(world: World, path: ImagePath, said: str | None) -> Image:
         backing_format=file.backing_format,
         virtual_size=file.virtual_size,
         allocated=len(file.clusters) * CLUSTER,
-        internal_snapshots=file.internal_snapshots,
+        internal_snapshots=tuple(name for name, _ in file.inside),
         has_data_file=file.has_data_file,
         is_encrypted=file.is_encrypted,
     )

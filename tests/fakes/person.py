@@ -9,7 +9,7 @@ from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
 from tests.fakes import block_jobs, offline, snapshots
 from tests.fakes.administrator import Administrator
-from tests.fakes.domain import FakeJob, FakeRecord, FakeRecordDisk
+from tests.fakes.domain import FakeJob
 from tests.fakes.host import FakeHost
 from tests.fakes.storage import FakeFile
 
@@ -45,29 +45,28 @@ class Person:
         """``snapshot-create-as``: inside every writable image, with memory when it runs."""
         domain = self.host.domain(name)
         self.host.world.clock.wait(60)
-        domain.records[SnapshotName(snapshot)] = FakeRecord(
-            name=SnapshotName(snapshot),
-            created=int(self.host.world.now.timestamp()),
-            state=str(domain.power).replace(" ", ""),
-            parent=domain.current,
-            memory=MemoryCapture.INTERNAL if domain.is_active else MemoryCapture.NONE,
-            disks={
-                disk.target: FakeRecordDisk(
-                    target=disk.target,
-                    capture=DiskCapture.INTERNAL if disk.is_writable else DiskCapture.SKIPPED,
-                    source=disk.source,
-                    source_format=disk.format,
-                    is_writable=disk.is_writable,
-                )
-                for disk in domain.definition.disks
-            },
-            inactive=snapshots.inactive_sources(domain),
-            ledger=domain.definition.ledger,
+        memory = MemoryCapture.INTERNAL if domain.is_active else MemoryCapture.NONE
+        writable = frozenset(d.target for d in domain.definition.disks if d.is_writable)
+        kind = snapshots.Kind(inside=writable, memory=memory)
+        snapshots.create(self.host.world, domain, SnapshotName(snapshot), {}, kind=kind)
+
+    def snapshot_with_memory(self, name: str, snapshot: str) -> None:
+        """``snapshot-create-as --memspec``, over every writable disk."""
+        domain = self.host.domain(name)
+        disks = [d for d in domain.definition.disks if d.is_writable]
+        overlays = {d.target: self._default_overlay(d.source, snapshot) for d in disks}
+        self.host.world.clock.wait(60)
+        kind = snapshots.Kind(
+            memory=MemoryCapture.EXTERNAL,
+            memory_file=self._free(ImagePath(f"{_stem(disks[0].source)}.{snapshot}.mem")),
         )
-        domain.current = SnapshotName(snapshot)
-        for disk in domain.definition.disks:
-            if disk.is_writable:
-                self.host.world.storage.file(disk.source).internal_snapshots += 1
+        world = self.host.world
+        snapshots.create(world, domain, SnapshotName(snapshot), overlays, kind=kind)
+
+    def image_snapshot(self, image: str, snapshot: str) -> None:
+        """``qemu-img snapshot -c``, of which libvirt knows nothing."""
+        file = self.host.world.storage.file(ImagePath(image))
+        file.inside.append((snapshot, dict(file.clusters)))
 
     def snapshot_delete_metadata(self, name: str, snapshot: str) -> None:
         """``snapshot-delete --metadata``."""

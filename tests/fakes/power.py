@@ -27,7 +27,7 @@ def start(world: World, domain: FakeDomain, *, is_paused: bool = False) -> None:
 def shut_off(world: World, domain: FakeDomain) -> None:
     """It is off, however that came about: its block jobs end where they are."""
     domain.live, domain.is_paused, domain.agent.is_frozen = None, False, False
-    domain.obeys_at = None
+    domain.obeys_at, domain.has_let_go = None, False
     domain.jobs.clear()
     if domain.persistent is None:
         del world.domains[DomainUuid(domain.uuid)]

@@ -1,16 +1,31 @@
 """Snapshot records and the overlays that come with them, with libvirt's semantics (facts §1, §4.4)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from reconciler.errors import HypervisorError, StepRefused
 from reconciler.model.action import CreateSnapshot, SourceChange
+from reconciler.model.chain import MEMORY_FORMAT
 from reconciler.model.ledger import Consistency
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, folder_of
-from reconciler.model.snapshot import DiskCapture
-from tests.fakes import agent
+from reconciler.model.snapshot import DiskCapture, MemoryCapture
+from tests.fakes import agent, power
 from tests.fakes.domain import FakeDisk, FakeDomain, FakeRecord, FakeRecordDisk
 from tests.fakes.storage import FakeFile
-from tests.fakes.world import LIBVIRT_9_9, World
+from tests.fakes.world import LIBVIRT_9_9, LIBVIRT_10_9, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What is kept beside the overlays, or instead of them."""
+
+    inside: frozenset[DiskTarget] = frozenset()
+    memory: MemoryCapture = MemoryCapture.NONE
+    memory_file: ImagePath | None = None
+    halts: bool = False
+
+
+ON_DISKS_ALONE = Kind()
 
 
 def create(
@@ -22,18 +37,26 @@ def create(
     description: str = "",
     quiesce: bool = False,
     has_metadata: bool = True,
+    kind: Kind = ON_DISKS_ALONE,
 ) -> None:
-    """An external disk-only snapshot; disks that *overlays* does not name are left out."""
-    _check(world, domain, name, overlays, has_metadata=has_metadata)
+    """A snapshot; disks that neither *overlays* nor *kind* names are left out."""
+    _check(world, domain, name, overlays, kind, has_metadata=has_metadata)
     is_frozen_by_us = quiesce and domain.live is not None
     if is_frozen_by_us:
         agent.freeze(domain)
         domain.quiesced.append(name)
     # Who dies here leaves the guest frozen: the worst that a freeze by our own hand can do.
     world.point("during")
-    record = _record(world, domain, name, overlays, description)
+    record = _record(world, domain, name, overlays, description, kind)
+    if kind.memory_file is not None:
+        _save(world, domain, kind.memory_file)
+    for target in sorted(kind.inside):
+        file = world.storage.file(domain.disk(target).source)
+        file.inside.append((name, dict(file.clusters)))
     for target, overlay in sorted(overlays.items()):
         _switch(world, domain, target, overlay)
+    if kind.halts:
+        power.shut_off(world, domain)
     if is_frozen_by_us:
         domain.agent.is_frozen = False
     if not has_metadata:
@@ -43,6 +66,37 @@ def create(
         raise HypervisorError(f"cannot create snapshot {name}: no space left on device", code=1)
     domain.records[name] = record
     domain.current = name
+
+
+def _save(world: World, domain: FakeDomain, path: ImagePath) -> None:
+    """The memory goes over whatever lies there; a token stands for it."""
+    world.storage.files.pop(path, None)
+    world.storage.add(FakeFile(path=path, format=MEMORY_FORMAT, clusters={0: world.written}))
+    domain.has_let_go = domain.is_paused
+
+
+def delete(world: World, domain: FakeDomain, name: SnapshotName) -> None:
+    """Native delete of an internal snapshot, of a running guest only from its active images."""
+    record = domain.record(name)
+    inside = [d for d in record.disks.values() if d.capture is DiskCapture.INTERNAL]
+    for disk in inside if domain.live is not None else ():
+        now = domain.definition.disk(disk.target)
+        if now is None or now.source != disk.source or domain.has_let_go:
+            raise HypervisorError(f"cannot delete {name}: {disk.source} is not in use", code=84)
+    # HMP's delvm wants all devices to hold snapshots, and libvirt ignores that it failed.
+    others = domain.live is not None and any(
+        d.is_writable and d.format != "qcow2" for d in domain.definition.disks
+    )
+    is_ignored = others and world.version < LIBVIRT_10_9
+    for disk in inside:
+        file = world.storage.files.get(disk.source)
+        if file is not None and not is_ignored:
+            file.inside = [(said, held) for said, held in file.inside if said != name]
+    for child in domain.children(name):
+        child.parent = record.parent
+    if domain.current == name:
+        domain.current = record.parent
+    del domain.records[name]
 
 
 def demand_ready(world: World, domain: FakeDomain, action: CreateSnapshot) -> None:
@@ -55,6 +109,10 @@ def demand_ready(world: World, domain: FakeDomain, action: CreateSnapshot) -> No
             raise StepRefused(f"cannot take a snapshot of {domain.name}: {new.target} has changed")
         if new.overlay in world.storage.files:
             raise StepRefused(f"cannot take a snapshot of {domain.name}: {new.overlay} exists")
+    if action.memory_file is not None and action.memory_file in world.storage.files:
+        raise StepRefused(f"cannot take a snapshot of {domain.name}: {action.memory_file} exists")
+    if action.memory is not MemoryCapture.NONE and domain.live is None:
+        raise StepRefused(f"cannot take a snapshot of {domain.name}: it has been shut off")
 
 
 def _check(
@@ -62,6 +120,7 @@ def _check(
     domain: FakeDomain,
     name: SnapshotName,
     overlays: Mapping[DiskTarget, ImagePath],
+    kind: Kind,
     *,
     has_metadata: bool,
 ) -> None:
@@ -76,8 +135,22 @@ def _check(
         raise refuse("it exists", 9)
     if domain.domain_job is not None:
         raise refuse("cannot acquire the state change lock", 68)
-    if not overlays:
+    if not overlays and not kind.inside:
         raise refuse("no disk is selected", 67)
+    if overlays and kind.inside:
+        raise refuse("mixing internal and external", 67)
+    has_memory = kind.memory is not MemoryCapture.NONE
+    if has_memory and domain.live is None:
+        raise refuse("there is no memory", 27)
+    if (has_memory or kind.inside) and domain.has_let_go:
+        raise refuse("the vm was paused due to previous migration", 1)
+    if kind.inside and domain.live is not None and not has_memory:
+        raise refuse("memory must be internal", 84)
+    if kind.inside and kind.inside != {d.target for d in domain.definition.disks if d.is_writable}:
+        raise refuse("every writable disk must be selected", 67)
+    for target in kind.inside:
+        if domain.disk(target).format != "qcow2":
+            raise refuse(f"{target} is not qcow2", 67)
     for target, overlay in overlays.items():
         domain.disk(target)
         if target in domain.jobs:
@@ -87,7 +160,7 @@ def _check(
         if folder_of(overlay) not in world.storage.folders:
             raise refuse(f"cannot create {overlay}: no such file or directory", 38)
     # qemu-img and QEMU open what lies below the new overlay.
-    for target in overlays:
+    for target in (*overlays, *kind.inside):
         world.storage.file(domain.disk(target).source)
 
 
@@ -97,17 +170,27 @@ def _record(
     name: SnapshotName,
     overlays: Mapping[DiskTarget, ImagePath],
     description: str,
+    kind: Kind,
 ) -> FakeRecord:
+    state = "disk-snapshot" if kind.memory is MemoryCapture.NONE else str(domain.power)
+
+    def capture(target: DiskTarget) -> DiskCapture:
+        if target in kind.inside:
+            return DiskCapture.INTERNAL
+        return DiskCapture.EXTERNAL if target in overlays else DiskCapture.SKIPPED
+
     return FakeRecord(
         name=name,
         created=int(world.now.timestamp()),
-        state="shutoff" if domain.live is None else "disk-snapshot",
+        state="shutoff" if domain.live is None else state,
         description=description,
         parent=domain.current,
+        memory=kind.memory,
+        memory_file=kind.memory_file,
         disks={
             disk.target: FakeRecordDisk(
                 target=disk.target,
-                capture=DiskCapture.EXTERNAL if disk.target in overlays else DiskCapture.SKIPPED,
+                capture=capture(disk.target),
                 source=disk.source,
                 source_format=disk.format,
                 overlay=overlays.get(disk.target),

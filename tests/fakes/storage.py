@@ -27,7 +27,8 @@ class FakeFile:
     backing: ImagePath | None = None
     backing_format: str | None = None
     clusters: Content = field(default_factory=dict)
-    internal_snapshots: int = 0
+    #: name and what the file itself held then; libvirt lets two have one name
+    inside: list[tuple[str, Content]] = field(default_factory=list)
     virtual_size: int = 1 << 30
     has_data_file: bool = False
     is_encrypted: bool = False
@@ -103,6 +104,16 @@ class Storage:
                 raise ContentGone(f"{path} is not there")
             content |= self.files[path].clusters
         return content
+
+    def content_inside(self, path: ImagePath, name: str) -> Content:
+        """What an internal snapshot of that image holds, with all below the image."""
+        chain = self.header_chain(path)
+        if chain is None:
+            raise ContentGone(f"the chain of {path} ends in nothing")
+        held = next((content for said, content in self.file(path).inside if said == name), None)
+        if held is None:
+            raise ContentGone(f"{path} does not hold {name}")
+        return self.overlaid(chain.images[:-1]) | held
 
     def content(self, path: ImagePath) -> Content:
         """What is read from *path* through its headers."""

@@ -15,6 +15,8 @@ LOCAL = HostName("local")
 LIBVIRT_9_0 = 9_000_000
 #: Native delete and the records it leaves behave otherwise from here on (facts §4.4).
 LIBVIRT_9_9 = 9_009_000
+#: Internal snapshots are taken and deleted by QMP, device by device, from here on.
+LIBVIRT_10_9 = 10_009_000
 #: 11.3.0 of Debian 13, and of Debian 12's backports.
 LIBVIRT_11_3 = 11_003_000
 

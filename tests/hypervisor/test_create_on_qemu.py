@@ -38,7 +38,7 @@ def test_a_quiesced_snapshot_freezes_both_disks_at_one_moment(lab_clean: Lab) ->
     record = seen(host, guest).record("s1")
     assert record is not None
     assert record.is_current
-    assert record.is_external_disk_only
+    assert record.is_external
     assert record.description == "about s1"
     assert record.frozen(VDA) == str(guest.disks["vda"])
     assert chain_of(host, guest, VDB) == (str(guest.disks["vdb"]), overlay_path(guest, "s1", VDB))

@@ -149,7 +149,7 @@ def test_snapshots_data_files_and_encryption_are_seen(make: Make, tmp_path: Path
     old = make("old", options="compat=0.10")
     looked = shelf()
 
-    assert looked.image(plain, "qcow2").internal_snapshots == 1
+    assert looked.image(plain, "qcow2").internal_snapshots == ("one",)
     assert looked.image(split, "qcow2").has_data_file
     assert looked.image(old, "qcow2").virtual_size == 1 << 20
 
@@ -274,7 +274,7 @@ def test_our_reading_is_qemu_imgs(
 
     assert image.backing == os.path.realpath(said["full-backing-filename"])
     assert (image.backing_format, image.virtual_size) == ("raw", said["virtual-size"])
-    assert image.internal_snapshots == 0
+    assert image.internal_snapshots == ()
 
 
 @given(data=st.binary(max_size=600), with_magic=st.booleans())

@@ -33,7 +33,7 @@ def test_the_frozen_layer_is_in_the_inner_domain_and_the_overlay_in_disks() -> N
         "vdb-s1.qcow2",
     )
     assert [last(disk.overlay) for disk in second.disks] == ["vda-s2.qcow2", "vdb-s2.qcow2"]
-    assert second.is_external_disk_only
+    assert second.is_external
     assert second.state == "disk-snapshot"
     assert second.created > 0
     assert second.inactive_sources == ()
@@ -69,7 +69,7 @@ def test_memory_is_told_apart() -> None:
     )
     assert last(external.memory_file) == "memory.save"
     assert running.disks[0].capture is DiskCapture.INTERNAL
-    assert not external.is_external_disk_only
+    assert external.is_external
 
 
 def test_a_missing_memory_element_is_no_memory() -> None:

@@ -8,6 +8,7 @@ from reconciler.model.action import (
     AdoptSnapshot,
     CommitOverlays,
     CreateSnapshot,
+    DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
@@ -18,6 +19,7 @@ from reconciler.model.desired import Desired, DesiredDomain
 from reconciler.model.names import base_name
 from reconciler.model.plan import DomainPlan
 from reconciler.model.request import PlanRequest
+from reconciler.model.snapshot import MemoryCapture
 from tests.drawing import desired
 from tests.engine.passes import planned
 from tests.fakes.host import FakeHost
@@ -59,13 +61,17 @@ def line(action: Action) -> str:
     match action:
         case CreateSnapshot():
             quiesced = " quiesced" if action.quiesce else ""
-            return (
-                f"create {action.snapshot} {','.join(o.target for o in action.overlays)}{quiesced}"
-            )
+            kind = " internal" if action.internal else ""
+            memory = "" if action.memory is MemoryCapture.NONE else " memory"
+            disks = ",".join([*(o.target for o in action.overlays), *action.internal])
+            return f"create {action.snapshot} {disks}{kind}{memory}{quiesced}"
         case CommitOverlays():
             names = ", ".join(short(path) for path in action.merged)
             rebased = f" rebase {','.join(map(short, action.rebased))}" if action.rebased else ""
             return f"commit {action.disk} {short(action.base)} ← {names} {action.method}{rebased}"
+        case DeleteSnapshot():
+            inside = ",".join(f"{disk}={short(path)}" for disk, path in action.images)
+            return f"delete {action.snapshot} {inside}"
         case FinishJob():
             return f"finish-job {action.disk} {short(action.base)} ← {short(action.top)}"
         case AbortJob():

@@ -184,7 +184,8 @@ def _written_elsewhere() -> ObservedHost:
 
 def _internal() -> ObservedHost:
     fake = healthy("s1")
-    fake.world.storage.file(overlay("web01", "vda", "s1")).internal_snapshots = 2
+    for name in ("one", "two"):
+        Person(fake).image_snapshot(overlay("web01", "vda", "s1"), name)
     return fake.observe()
 
 

@@ -158,7 +158,7 @@ def test_internal_snapshots_that_libvirt_knows_are_fine_without_overlays() -> No
     fake = healthy()
     Person(fake).snapshot_internal("web01", "i1")
     known = fake.observe()
-    fake.world.storage.file(image("base")).internal_snapshots += 1
+    Person(fake).image_snapshot(image("base"), "stray")
 
     assert codes(known) == []
     assert codes(fake.observe()) == [FindingCode.INTERNAL_SNAPSHOTS]

@@ -5,6 +5,7 @@ from reconciler.model.action import (
     AbortJob,
     AdoptSnapshot,
     CommitMethod,
+    DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
@@ -68,6 +69,7 @@ DIFFERENCES: tuple[drift.Difference, ...] = (
 ACTIONS = (
     create(),
     commit(),
+    DeleteSnapshot(snapshot=s1, images=((vda, image("a")),)),
     ForgetSnapshot(snapshot=s1, has_record=True),
     RedefineSnapshot(
         snapshot=s1,

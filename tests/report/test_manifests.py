@@ -184,9 +184,9 @@ def test_what_stands_on_an_unmanaged_one_comes_after_what_is_below_that() -> Non
 
 
 def test_what_is_not_declared_is_a_comment_with_why() -> None:
-    internal = replace(
+    odd = replace(
         record("inside"),
-        disks=(SnapshotDisk(target=DiskTarget("vda"), capture=DiskCapture.INTERNAL),),
+        disks=(SnapshotDisk(target=DiskTarget("vda"), capture=DiskCapture.MANUAL),),
     )
     seen = observed(
         record("ok"),
@@ -195,7 +195,7 @@ def test_what_is_not_declared_is_a_comment_with_why() -> None:
         record("broken"),
         record("marked"),
         record("u\n1", uid=None),
-        internal,
+        odd,
         entries=(
             entry("ok"),
             entry("going", state=EntryState.DELETING),
@@ -216,7 +216,7 @@ def test_what_is_not_declared_is_a_comment_with_why() -> None:
         f"# not intact: broken ({when}, vda, external), /images/b is missing",
         f"# unmanaged: marked ({when}, vda, external), bears virtsnap's mark",
         f"# unmanaged: u\\n1 ({when}, vda, external)",
-        f"# managed: inside ({when}, vda, internal), of a kind this version cannot declare",
+        f"# managed: inside ({when}, vda, manual), of a kind this version cannot declare",
         f"# lost: vanished ({when}, no record)",
         "# creating: begun (no record)",
     ]

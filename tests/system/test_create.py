@@ -107,11 +107,11 @@ def test_lv_09_an_internal_snapshot_is_refused_by_name_before_anything_is_touche
     )
     site.declare(guest, {"name": "s1", "type": "internal"})
 
-    said = site.virtsnap("apply", "--auto-approve")
+    said = site.refuses(guest)
 
-    assert said.code == 1
-    assert "spec.snapshots[0].type" in said.err
-    assert "not supported by this version" in said.err
+    assert said["code"] == "DiskNotSupported"
+    assert "vda" in said["message"]
+    assert "raw" in said["message"]
     assert by_hand.names(guest) == []
 
 

@@ -1,0 +1,166 @@
+"""Whether memory can be kept, and whether disks can be captured inside their images."""
+
+from reconciler.model.desired import CaptureType, DesiredSnapshot
+from reconciler.model.domain import Disk, DiskKind, ObservedDomain
+from reconciler.model.names import ImagePath, folder_of
+from reconciler.model.power import PowerState
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.snapshot import MemoryCapture
+from reconciler.planning import overlay_names, safety
+from reconciler.planning.world import World
+
+#: from here on libvirt takes internal snapshots of a shut-off domain that names its flash (facts §13)
+INTERNAL_WITH_PFLASH = 9_003_000
+#: bytes of a memory image beside the memory itself: devices, the definition
+BESIDE_MEMORY = 64 << 20
+
+
+def memory_of(world: World, snapshot: DesiredSnapshot) -> MemoryCapture | Refusal:
+    """Where the memory goes, or why it cannot be kept, or (internal) cannot be left out."""
+    domain, is_internal = world.domain, snapshot.type is CaptureType.INTERNAL
+    if not snapshot.memory:
+        if is_internal and domain.is_active:
+            return refusal(
+                RefusalCode.INTERNAL_NOT_POSSIBLE,
+                snapshot=snapshot.name,
+                domain=domain.name,
+                cause=f"it is {domain.power}, and its memory is not to be kept",
+            )
+        return MemoryCapture.NONE
+    if not domain.is_active:
+        return refusal(
+            RefusalCode.MEMORY_NOT_POSSIBLE,
+            snapshot=snapshot.name,
+            domain=domain.name,
+            state=domain.power,
+            cause=f"it is {domain.power}, there is none",
+        )
+    if domain.unsaved_devices:
+        devices = ", ".join(domain.unsaved_devices)
+        return refusal(
+            RefusalCode.MEMORY_NOT_POSSIBLE,
+            snapshot=snapshot.name,
+            domain=domain.name,
+            device=devices,
+            cause=f"the state of {devices} cannot be saved",
+        )
+    still = safety.saved_while_paused(world, snapshot.name)
+    if still is not None:
+        return still
+    if is_internal:
+        return MemoryCapture.INTERNAL
+    return MemoryCapture.EXTERNAL
+
+
+def memory_file(
+    world: World, snapshot: DesiredSnapshot, disk: Disk, overlays: tuple[ImagePath, ...]
+) -> ImagePath | Refusal:
+    """A free path for the memory image beside *disk*, where there is room for it."""
+    path = overlay_names.memory_path(
+        world, disk, snapshot.name, snapshot.overlay, frozenset(overlays)
+    )
+    if isinstance(path, Refusal):
+        return Refusal(code=path.code, snapshot=snapshot.name, facts=path.facts)
+    if not world.is_listed(path):
+        # libvirt writes over a file that exists, seen by us or not (facts §1.1)
+        return refusal(
+            RefusalCode.NEEDS_LOCAL_ACCESS, snapshot=snapshot.name, folder=folder_of(path)
+        )
+    return room(world, snapshot, folder_of(path)) or path
+
+
+def room(world: World, snapshot: DesiredSnapshot, folder: str) -> Refusal | None:
+    """At most all of the guest's memory is written there."""
+    if world.domain.memory_bytes is None:
+        return None
+    need = world.domain.memory_bytes + BESIDE_MEMORY
+    free = next((f.free for f in world.host.folders if f.path == folder), None)
+    if free is None or free >= need:
+        return None
+    return refusal(
+        RefusalCode.NO_SPACE,
+        snapshot=snapshot.name,
+        disk="memory",
+        folder=folder,
+        need=need,
+        free=free,
+    )
+
+
+# --- inside the images
+
+
+def why_not_internal(world: World, snapshot: DesiredSnapshot) -> Refusal | None:
+    """What libvirt would refuse about the domain as a whole."""
+    domain = world.domain
+    left_out = [disk.target for disk in domain.disks if disk.is_writable and disk.is_excluded]
+    if left_out:
+        return refusal(
+            RefusalCode.DISK_NOT_SUPPORTED,
+            snapshot=snapshot.name,
+            disk=left_out[0],
+            cause="left out by the definition (snapshot='no'); an internal snapshot takes every disk",
+        )
+    too_old = domain.has_pflash and world.host.libvirt_version < INTERNAL_WITH_PFLASH
+    if domain.firmware == "uefi" and (domain.is_active or too_old):
+        return refusal(
+            RefusalCode.INTERNAL_NOT_POSSIBLE,
+            snapshot=snapshot.name,
+            domain=domain.name,
+            cause="this libvirt refuses it with UEFI firmware in this power state",
+        )
+    if domain.power is PowerState.PAUSED:
+        return safety.saved_while_paused(world, snapshot.name)
+    return None
+
+
+def without_snapshots(domain: ObservedDomain) -> str | None:
+    """What QEMU can write to and keep no snapshot of: the flash of UEFI, disks that are not qcow2."""
+    if domain.firmware == "uefi":
+        return "its UEFI flash image"
+    for disk in domain.disks:
+        is_written = disk.device not in ("cdrom", "lun") and disk.kind is not DiskKind.EMPTY
+        if is_written and not disk.is_readonly and disk.format != "qcow2":
+            return f"{disk.target} in format {disk.format}"
+    return None
+
+
+def why_not_inside(world: World, snapshot: DesiredSnapshot, disk: Disk) -> Refusal | None:
+    """What keeps a snapshot out of the image of *disk*, which could be captured otherwise."""
+    if disk.format != "qcow2":
+        return refusal(
+            RefusalCode.DISK_NOT_SUPPORTED,
+            snapshot=snapshot.name,
+            disk=disk.target,
+            cause=f"in format {disk.format}, which holds no internal snapshots",
+        )
+    assert disk.source is not None
+    image = world.image(disk.source)
+    if not image.is_examined:
+        return refusal(
+            RefusalCode.NEEDS_LOCAL_ACCESS,
+            snapshot=snapshot.name,
+            disk=disk.target,
+            image=disk.source,
+            folder=folder_of(disk.source),
+        )
+    if snapshot.name in image.internal_snapshots:
+        # libvirt does not look: the image would hold two of one name (facts §5.2)
+        return refusal(
+            RefusalCode.NAME_TAKEN,
+            snapshot=snapshot.name,
+            name=snapshot.name,
+            domain=world.domain.name,
+            image=disk.source,
+        )
+    readers = world.readers_elsewhere(disk.source)
+    if readers:
+        return refusal(
+            RefusalCode.UNMANAGED_READER,
+            snapshot=snapshot.name,
+            disk=disk.target,
+            image=disk.source,
+            kind="domain",
+            readers=", ".join(readers),
+        )
+    return room(world, snapshot, folder_of(disk.source)) if snapshot.memory else None
