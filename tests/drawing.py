@@ -18,6 +18,7 @@ from reconciler.model.desired import (
     Origin,
     Prune,
     Quiesce,
+    Unmanaged,
 )
 from reconciler.model.domain import AgentState
 from reconciler.model.names import DomainName, HostName, ImagePath, SnapshotName
@@ -184,6 +185,7 @@ def wanted(
     prune: Prune = Prune.NEVER,
     quiesce: Quiesce = Quiesce.NEVER,
     max_depth: int | None = None,
+    unmanaged: Unmanaged = Unmanaged.REPORT,
 ) -> DesiredDomain:
     """The manifest of a domain: its snapshots by name, or whole."""
     return DesiredDomain(
@@ -196,6 +198,7 @@ def wanted(
         origin=Origin(manifest=f"{name}.yaml"),
         prune=prune,
         max_depth=max_depth,
+        unmanaged=unmanaged,
     )
 
 

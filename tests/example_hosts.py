@@ -12,6 +12,7 @@ from reconciler.report.observation import observation_document
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
 from tests.fakes.host import FakeHost
+from tests.fakes.person import Person
 from tests.fakes.storage import CLUSTER
 from tests.fakes.world import World
 
@@ -61,6 +62,25 @@ def take_a_snapshot_inside_the_image() -> FakeHost:
     return fake
 
 
+def adopt_what_is_there() -> FakeHost:
+    """``web01`` with two snapshots taken by virsh."""
+    fake = declare_a_snapshot()
+    for name in ("before-upgrade", "test"):
+        Person(fake).snapshot_create("web01", name)
+        _write(fake, "web01", "vda", 40 * _MIB)
+    return fake
+
+
+def hold_a_snapshot() -> FakeHost:
+    """``web01`` with three snapshots, the first of them held."""
+    fake = declare_a_snapshot()
+    controller = Controller(fake, source=SOURCE)
+    for name in ("before-migration", "golden", "test"):
+        controller.take("web01", name, is_held=name == "before-migration")
+        _write(fake, "web01", "vda", 40 * _MIB)
+    return fake
+
+
 def wait_for_another_domain() -> FakeHost:
     """``web01`` and ``db01`` run; the agent in ``db01`` has ended."""
     fake = declare_a_snapshot()
@@ -75,6 +95,8 @@ MADE: dict[str, Callable[[], FakeHost]] = {
     "03-remove-a-snapshot": remove_a_snapshot,
     "04-keep-the-memory": keep_the_memory,
     "05-take-a-snapshot-inside-the-image": take_a_snapshot_inside_the_image,
+    "06-adopt-what-is-there": adopt_what_is_there,
+    "07-hold-a-snapshot": hold_a_snapshot,
     "08-wait-for-another-domain": wait_for_another_domain,
     "09-take-a-snapshot-shut-off": declare_a_snapshot,
 }

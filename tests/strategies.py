@@ -29,6 +29,7 @@ from reconciler.model.desired import (
     Prune,
     Quiesce,
     Shutdown,
+    Unmanaged,
     Window,
 )
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
@@ -184,7 +185,8 @@ def _one_after_another(draw: Draw, domains: list[DesiredDomain]) -> list[Desired
 def _desired_domain(draw: Draw, domain: FakeDomain) -> DesiredDomain:
     ledger = domain.ledger
     entries = [str(e.name) for e in ledger.entries] if ledger else []
-    known = sorted({*entries, *(name for name in domain.records if name.startswith("s"))})
+    named = (name for name in domain.records if name.startswith(("s", "u")))
+    known = sorted({*entries, *named})
     kept = [name for name in known if draw(st.integers(0, 2))]
     fresh = draw(st.lists(st.sampled_from(NEW_NAMES), max_size=2, unique=True))
     names = [*kept, *fresh]
@@ -195,7 +197,7 @@ def _desired_domain(draw: Draw, domain: FakeDomain) -> DesiredDomain:
         draw(st.sampled_from((domain.name, domain.name, domain.uuid))),
         tuple(draw(_desired_snapshot(name, targets)) for name in names),
         prune=draw(st.sampled_from((Prune.AUTO, Prune.AUTO, Prune.CONFIRM, Prune.NEVER))),
-        report_unmanaged=draw(st.booleans()),
+        unmanaged=draw(st.sampled_from(Unmanaged)),
         max_depth=draw(st.sampled_from((None, None, None, 2, 4))),
         is_suspended=draw(st.integers(0, 19)) == 0,
         **draw(st.sampled_from(DISRUPTIONS)),
@@ -217,6 +219,8 @@ def _desired_snapshot(draw: Draw, name: str, targets: list[DiskTarget]) -> Desir
         quiesce=draw(st.sampled_from((Quiesce.NEVER, Quiesce.PREFERRED, Quiesce.REQUIRED))),
         skip=frozenset(skipped),
         power=draw(st.sampled_from(POWERS)),
+        protect=draw(st.sampled_from((None, None, None, True, False))),
+        is_retaken=draw(st.integers(0, 3)) == 0,
     )
 
 

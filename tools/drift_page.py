@@ -63,8 +63,11 @@ EXAMPLES: tuple[drift.Difference, ...] = (
     *(_undeclared(why) for why in drift.Undeclared),
     _undeclared(drift.Undeclared.NOT_IN_MANIFEST, "/srv/other/manifests"),
     drift.SnapshotUnmanaged(snapshot=_S1),
+    drift.SnapshotUnmanaged(snapshot=_S1, is_declared=True),
     drift.DescriptionDiffers(snapshot=_S1, desired="Before the upgrade", observed="test"),
     drift.CaptureDiffers(snapshot=_S1, field="disks.vdb", desired="skip", observed="external"),
+    drift.HoldDiffers(snapshot=_S1, desired=True),
+    drift.HoldDiffers(snapshot=_S1, desired=False),
     _dangling(drift.DanglingCause.WRITTEN, is_managed=True),
     _dangling(drift.DanglingCause.MERGED, is_managed=True, is_declared=True),
     _dangling(drift.DanglingCause.MISSING, is_managed=False),
@@ -101,15 +104,19 @@ MEANINGS: dict[type[drift.Difference], str] = {
     drift.SnapshotMissing: "The manifest declares it and it was never taken. It is taken now, also "
     "when a later one of the list is there already: order concerns only what is not yet taken.",
     drift.SnapshotLost: "It was taken once, and is gone without virtsnap having removed it. It is "
-    "never taken again under the same name: that would be another moment.",
+    "never taken again under the same name, which would be another moment, unless the manifest says "
+    "`ifLost: retake`.",
     drift.SnapshotUndeclared: "virtsnap took it, and no manifest names it now. Under `prune: never` "
-    "it stays; what has begun to be removed is finished in any case.",
+    "it stays; what has begun to be removed is finished in any case. One with a hold (`protect`) stays "
+    "under any `prune`, and is not listed.",
     drift.SnapshotUnmanaged: "Somebody took it by hand, or another tool did. virtsnap never changes "
-    "it.",
+    "it. With `unmanaged: adopt` it becomes managed once the manifest names it.",
     drift.DescriptionDiffers: "The description in libvirt is not the declared one. The record is "
     "written anew.",
     drift.CaptureDiffers: "It was taken in another way (type, memory or disks) than the manifest "
     "says now.",
+    drift.HoldDiffers: "`protect: true` wants a hold that is not there yet, or `protect: false` none "
+    "where one is. A manifest that leaves `protect` out has no opinion.",
     drift.RecordDangling: "libvirt still lists the snapshot, and what it froze is no longer there: "
     "an image is missing, was written to since, or was merged away, for instance by `virsh "
     "blockcommit`. It can not be reverted to.",

@@ -19,6 +19,7 @@ from reconciler.errors import UsageError, VirtsnapError
 from reconciler.model.manifest_file import VALUES_FILE
 from reconciler.model.names import SnapshotName, file_name_part
 from reconciler.report.lines import Line
+from reconciler.report.units import count
 
 if TYPE_CHECKING:
     from reconciler.planning.world import World
@@ -38,7 +39,22 @@ Out = Annotated[
 ]
 
 
-def import_(options: Options, domains: Domains = None, every: All = False, out: Out = None) -> int:
+Adopt = Annotated[
+    bool,
+    typer.Option(
+        "--adopt",
+        help="Name what can be adopted too, with `unmanaged: adopt`: an apply makes it managed.",
+    ),
+]
+
+
+def import_(
+    options: Options,
+    domains: Domains = None,
+    every: All = False,
+    adopt: Adopt = False,
+    out: Out = None,
+) -> int:
     """Write the manifests that describe what is there, as YAML; the host is only read.
 
     Managed snapshots are declared. What is not managed stands there as a comment.
@@ -65,7 +81,9 @@ def import_(options: Options, domains: Domains = None, every: All = False, out: 
     if not found:
         note("no domains", is_quiet=options.is_quiet)
     says_host = len(hosts) > 1 or options.host is not None
-    texts = _texts(found, says_host=says_host)
+    texts, adopted = _texts(found, says_host=says_host, adopts=adopt)
+    if adopt:
+        note(f"virtsnap apply adopts {count(adopted, 'snapshot')}", is_quiet=options.is_quiet)
     if out is None:
         _print("---\n".join(texts))
         return ExitCode.DONE
@@ -75,22 +93,39 @@ def import_(options: Options, domains: Domains = None, every: All = False, out: 
     return ExitCode.DONE
 
 
-def _texts(found: list[Pair], *, says_host: bool) -> list[str]:
-    """The manifest of each domain."""
+def _texts(found: list[Pair], *, says_host: bool, adopts: bool) -> tuple[list[str], int]:
+    """The manifest of each domain, and how many snapshots they adopt."""
     from reconciler.planning.index import index_of
     from reconciler.planning.world import world_of
-    from reconciler.report.manifests import manifest_text
+    from reconciler.report.manifests import adopted_of, manifest_text
 
     hosts = {host.name: host for host, _ in found}
     indexes = {name: index_of(host) for name, host in hosts.items()}
-    return [
-        manifest_text(
-            domain,
-            host=host.name if says_host else None,
-            dangling=_dangling(world_of(indexes[host.name], domain)),
+    texts, adopted = [], 0
+    for host, domain in found:
+        world = world_of(indexes[host.name], domain)
+        adopting = _adopting(world) if adopts else None
+        adopted += len(adopted_of(adopting or {}))
+        texts.append(
+            manifest_text(
+                domain,
+                host=host.name if says_host else None,
+                dangling=_dangling(world),
+                adopting=adopting,
+            )
         )
-        for host, domain in found
-    ]
+    return texts, adopted
+
+
+def _adopting(world: "World") -> dict[SnapshotName, str | None]:
+    """Of each unmanaged snapshot why it cannot be adopted, None when it can."""
+    from reconciler.planning import adopting
+    from reconciler.report.refusals import explained
+
+    return {
+        name: explained(why, domain=world.domain.name).message if why is not None else None
+        for name, why in adopting.candidates(world).items()
+    }
 
 
 def _dangling(world: "World") -> dict[SnapshotName, str]:

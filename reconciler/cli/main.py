@@ -23,6 +23,7 @@ def build() -> typer.Typer:
     from reconciler.cli.import_ import import_
     from reconciler.cli.observe import observe
     from reconciler.cli.plan import plan
+    from reconciler.cli.release import release
     from reconciler.cli.run import run
     from reconciler.cli.schema import schema
     from reconciler.cli.status import status
@@ -36,7 +37,8 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     add_root(app)
-    for verb in (validate, plan, apply, run, status, tree, doctor, observe, import_, schema):
+    changing, looking = (apply, run, release), (status, tree, doctor, observe)
+    for verb in (validate, plan, *changing, *looking, import_, schema):
         # `import` is a word of Python
         add_verb(app, verb.__name__.rstrip("_"), verb)
     return app

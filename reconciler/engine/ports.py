@@ -123,6 +123,12 @@ class Hypervisor(Protocol):
         ``StepRefused`` when there is a managed save image: it would go on from that.
         """
 
+    def mark_record(self, domain: DomainUuid, snapshot: SnapshotName, ledger: Ledger) -> None:
+        """Replace the ledger copy in the record, in each inner definition; the rest of it stays.
+
+        A revert to the snapshot installs that copy; nothing else of the host changes.
+        """
+
     def remove_image(self, path: ImagePath) -> None:
         """Unlink one file."""
 

@@ -18,6 +18,7 @@ from reconciler.model.action import (
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
+    ReleaseSnapshot,
     RemovalCause,
     RemoveImage,
     ShutDownDomain,
@@ -26,7 +27,7 @@ from reconciler.model.action import (
 )
 from reconciler.model.chain import Presence
 from reconciler.model.ledger import MEMORY, Consistency, Ledger
-from reconciler.model.names import DiskTarget, ImagePath, folder_of
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, folder_of
 from reconciler.model.plan import Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning import bookkeeping, safety
@@ -64,7 +65,12 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
                 work.port.forget_snapshot(work.uuid, action.snapshot)
             _confirm(work, action, world)
         case RedefineSnapshot():
-            work.port.redefine_snapshot(work.uuid, action)
+            _redefine(work, step, action, world)
+        case ReleaseSnapshot():
+            # the ledger last: until then it is held, whatever becomes of the record
+            ledger = bookkeeping.confirmed(world.ledger, action)
+            _mark(work, action.snapshot, ledger)
+            work.write(ledger, world)
         case RemoveImage():
             if action.cause is RemovalCause.MEMORY:
                 _intend(work, step, world)
@@ -79,7 +85,12 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
             work.port.thaw(work.uuid)
             _confirm(work, action, world)
         case AdoptSnapshot():
-            ledger = bookkeeping.confirmed(world.ledger, action, source=work.desired.source)
+            ledger = bookkeeping.confirmed(
+                world.ledger, action, source=work.desired.source, revision=work.desired.revision
+            )
+            if action.writes_mark:
+                # a mark that the ledger knows nothing of is adopted by the next plan
+                _mark(work, action.snapshot, ledger)
             work.write(ledger, world)
         case _:
             assert_never(action)
@@ -92,6 +103,18 @@ def _intend(work: DomainWork, step: Step, world: World, uid: str = "") -> Ledger
     )
     ledger = bookkeeping.intended(world.ledger, step.action, provenance)
     return work.write(ledger, world, step=step)
+
+
+def _redefine(work: DomainWork, step: Step, action: RedefineSnapshot, world: World) -> None:
+    if action.holds:
+        # the ledger first: from then on it is held, whatever becomes of the record
+        _mark(work, action.snapshot, _intend(work, step, world))
+    if action.description is not None or action.sources or action.make_current:
+        work.port.redefine_snapshot(work.uuid, action)
+
+
+def _mark(work: DomainWork, snapshot: SnapshotName, ledger: Ledger) -> None:
+    work.port.mark_record(work.uuid, snapshot, bookkeeping.mark(ledger, snapshot))
 
 
 def _confirm(

@@ -216,6 +216,10 @@ class LibvirtHost:
         with self._connection.another() as connection:
             shutdown.start(connection.domain(domain), is_paused=is_paused)
 
+    def mark_record(self, domain: DomainUuid, snapshot: SnapshotName, ledger: Ledger) -> None:
+        """Replace the ledger copy in the record."""
+        records.mark(self._connection.domain(domain), snapshot, ledger)
+
     def remove_image(self, path: ImagePath) -> None:
         """Unlink one file."""
         image_files.remove(path)

@@ -84,6 +84,7 @@ class Intent:
     serial: int
     uid: str | None = None
     images: tuple[ImagePath, ...] = ()
+    is_held: bool = False
 
 
 def intent(domains: tuple[Element, ...], uuid: DomainUuid, name: SnapshotName) -> Intent:
@@ -108,7 +109,7 @@ def intent(domains: tuple[Element, ...], uuid: DomainUuid, name: SnapshotName) -
         paths = tuple(ImagePath(_text(i["path"])) for i in images if i["snapshot"] == name)
     except _DAMAGE:
         return Intent(serial=0)
-    return Intent(serial=serial, uid=entry.uid, images=paths)
+    return Intent(serial=serial, uid=entry.uid, images=paths, is_held=entry.is_held)
 
 
 def _is_newer(element: Element) -> bool:

@@ -10,6 +10,7 @@ from reconciler.hypervisor import snapshot_xml
 from reconciler.hypervisor.explaining import explaining
 from reconciler.hypervisor.xml import Element, parse, written
 from reconciler.model.action import RedefineSnapshot, SourceChange
+from reconciler.model.ledger import Ledger
 from reconciler.model.names import SnapshotName
 
 
@@ -23,6 +24,14 @@ def redefine(domain: Any, action: RedefineSnapshot, *, is_local: bool) -> None:
         for change in action.sources:
             snapshot_xml.change(root, change, is_block=is_local and _is_block(change))
         _write(domain, root, make_current=action.make_current)
+
+
+def mark(domain: Any, name: SnapshotName, value: Ledger) -> None:
+    """Replace the ledger copy in one record; the snapshot, and who is current, stay."""
+    with explaining(f"mark snapshot {name} of {domain.name()}"):
+        root = _read(domain.snapshotLookupByName(name, 0))
+        snapshot_xml.mark(root, value)
+        _write(domain, root, make_current=False)
 
 
 def forget(domain: Any, name: SnapshotName) -> None:

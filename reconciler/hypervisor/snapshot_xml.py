@@ -7,9 +7,10 @@ from lxml import etree
 
 from reconciler.hypervisor import domain_xml, ledger
 from reconciler.hypervisor.domain_xml import DiskReading
-from reconciler.hypervisor.xml import Element, text_of, written
+from reconciler.hypervisor.xml import Element, parse, text_of, written
 from reconciler.model.action import CreateSnapshot, SourceChange
 from reconciler.model.domain import DiskKind
+from reconciler.model.ledger import Ledger
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotDisk, SnapshotRecord
 
@@ -24,7 +25,7 @@ def record(
     name = SnapshotName(text_of(root, "name"))
     memory = root.find("memory")
     memory_file = None if memory is None else memory.get("file")
-    uid, intent_images, serial = _provenance(root, name, uuid, canonical)
+    intent = _provenance(root, name, uuid)
     return SnapshotRecord(
         name=name,
         created=int(text_of(root, "creationTime", "0")),
@@ -36,9 +37,10 @@ def record(
         memory_file=canonical(memory_file) if memory_file else None,
         disks=_disks(root, canonical),
         inactive_sources=_inactive_sources(root, canonical),
-        uid=uid,
-        intent_images=intent_images,
-        ledger_serial=serial,
+        uid=intent.uid,
+        is_held=intent.is_held,
+        intent_images=tuple(canonical(path) for path in intent.images),
+        ledger_serial=intent.serial,
         is_delete_unfinished=root.find("disks/disk/snapshotDeleteInProgress") is not None,
     )
 
@@ -126,13 +128,13 @@ def _sources(domain: Element, canonical: Canonical) -> set[ImagePath]:
     return {canonical(path) for path in paths if path}
 
 
-def _provenance(
-    root: Element, name: SnapshotName, uuid: DomainUuid, canonical: Canonical
-) -> tuple[str | None, tuple[ImagePath, ...], int]:
+def _provenance(root: Element, name: SnapshotName, uuid: DomainUuid) -> ledger.Intent:
     """The intent that names this very snapshot, in the ledger copy it was born with."""
-    inner = tuple(e for tag in _INNER if (e := root.find(tag)) is not None)
-    intent = ledger.intent(inner, uuid, name)
-    return intent.uid, tuple(canonical(path) for path in intent.images), intent.serial
+    return ledger.intent(_inner(root), uuid, name)
+
+
+def _inner(root: Element) -> tuple[Element, ...]:
+    return tuple(e for tag in _INNER if (e := root.find(tag)) is not None)
 
 
 # Making and rewriting
@@ -167,6 +169,17 @@ def describe(root: Element, description: str) -> None:
         name = root.find("name")
         root.insert(0 if name is None else root.index(name) + 1, element)
     element.text = description
+
+
+def mark(root: Element, value: Ledger) -> None:
+    """Put *value* in as the ledger copy of both inner definitions; other metadata stays."""
+    for inner in _inner(root):
+        metadata = inner.find("metadata")
+        if metadata is None:
+            metadata = etree.SubElement(inner, "metadata")
+        for present in metadata.findall(ledger.TAG):
+            _remove(present)
+        metadata.append(parse(ledger.encoded(value)))
 
 
 def change(root: Element, change: SourceChange, *, is_block: bool) -> None:

@@ -25,6 +25,7 @@ from reconciler.model.desired import (
     Prune,
     Quiesce,
     Shutdown,
+    Unmanaged,
 )
 from reconciler.model.names import DiskTarget, HostName, SnapshotName
 
@@ -146,7 +147,7 @@ def _domain(
         snapshots=tuple(_snapshot(each, classes) for each in in_creation_order(spec.snapshots)),
         origin=Origin(manifest=document.manifest, line=document.node.place.line),
         prune=Prune(spec.prune),
-        report_unmanaged=spec.unmanaged == "report",
+        unmanaged=Unmanaged(spec.unmanaged),
         max_depth=spec.chain.max_depth,
         disruption=Disruption(spec.disruption),
         windows=disruption.windows(spec),
@@ -172,6 +173,9 @@ def _snapshot(snapshot: Snapshot, classes: Classes) -> DesiredSnapshot:
         power=Power(snapshot.power),
         overlay=snapshot.overlay,
         after=SnapshotName(snapshot.after) if snapshot.after is not None else None,
+        # an explicit `false` ends a hold; a key that is left out says nothing of it
+        protect=snapshot.protect if "protect" in snapshot.model_fields_set else None,
+        is_retaken=snapshot.if_lost == "retake",
     )
 
 

@@ -63,7 +63,7 @@ class Snapshot(Strict):
         default=False,
         description=(
             "`true`: a hold that is stored with the snapshot and outlives this manifest. It ends"
-            " by an explicit `false`, or when it is released by its name."
+            " by an explicit `false`, or by `virtsnap release`; leaving it out does not end it."
         ),
     )
     if_lost: Literal["report", "retake"] = Field(
@@ -164,7 +164,8 @@ class DomainSpec(Strict):
         "report",
         description=(
             "What to do with snapshots that virtsnap did not take. `report`: list them. `ignore`:"
-            " say nothing. `adopt`: make those that are named here ours."
+            " say nothing. `adopt`: make those that are named in `snapshots` ours; the others are"
+            " reported."
         ),
     )
     disruption: Literal["never", "window", "allowed"] = Field(

@@ -19,10 +19,7 @@ class Unsupported:
 
 
 FIELDS = (
-    Unsupported("DomainSnapshots", "spec.snapshots[].protect", (True,)),
-    Unsupported("DomainSnapshots", "spec.snapshots[].ifLost", ("retake",)),
     Unsupported("DomainSnapshots", "spec.revert"),
-    Unsupported("DomainSnapshots", "spec.unmanaged", ("adopt",)),
     Unsupported("DomainSnapshots", "spec.approve"),
 )
 

@@ -46,6 +46,8 @@ class CreateSnapshot:
     memory_file: ImagePath | None = None
     #: the guest is stopped at that very moment: nothing is written after it
     halts: bool = False
+    #: born with a hold
+    is_held: bool = False
 
     def __post_init__(self) -> None:
         if len(set(self.new_files)) != len(self.new_files):
@@ -138,18 +140,31 @@ class SourceChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedefineSnapshot:
-    """Write a record anew: description, image paths, the current pointer."""
+    """Write a record anew: description, image paths, the current pointer, a hold."""
 
     name: ClassVar[str] = "redefine"
     snapshot: SnapshotName
     description: str | None = None
     sources: tuple[SourceChange, ...] = ()
     make_current: bool = False
+    #: a hold is put into the record and the ledger
+    holds: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseSnapshot:
+    """End the hold of a snapshot, in its record and in the ledger."""
+
+    name: ClassVar[str] = "release"
+    snapshot: SnapshotName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptSnapshot:
-    """Write a ledger entry for a snapshot that bears our mark, or for one known to be lost."""
+    """Write a ledger entry for a snapshot that bears our mark, or for one known to be lost.
+
+    *writes_mark*: somebody else took it; the mark with *uid* is put into its record first.
+    """
 
     name: ClassVar[str] = "adopt"
     snapshot: SnapshotName
@@ -159,6 +174,10 @@ class AdoptSnapshot:
     consistency: Consistency | None
     #: its overlays, ours too
     images: tuple[tuple[DiskTarget, ImagePath], ...] = ()
+    is_held: bool = False
+    writes_mark: bool = False
+    #: who declares it, where we did not take it
+    manifest: str | None = None
 
 
 class RemovalCause(enum.StrEnum):
@@ -254,6 +273,7 @@ Action = (
     | DeleteSnapshot
     | ForgetSnapshot
     | RedefineSnapshot
+    | ReleaseSnapshot
     | AdoptSnapshot
     | RemoveImage
     | FinishJob

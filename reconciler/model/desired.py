@@ -32,6 +32,15 @@ class CaptureType(enum.StrEnum):
     INTERNAL = "internal"
 
 
+class Unmanaged(enum.StrEnum):
+    """What becomes of snapshots that virtsnap did not take."""
+
+    REPORT = "report"
+    IGNORE = "ignore"
+    #: those that the manifest names become ours; the others are reported
+    ADOPT = "adopt"
+
+
 class Power(enum.StrEnum):
     """The power state a snapshot asks for."""
 
@@ -83,6 +92,10 @@ class DesiredSnapshot:
     #: Jinja2 template of the overlay paths
     overlay: str = DEFAULT_OVERLAY
     after: SnapshotName | None = None
+    #: a hold is wanted, or to be ended; None: no opinion
+    protect: bool | None = None
+    #: lost, it is taken again, as a new moment
+    is_retaken: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +116,7 @@ class DesiredDomain:
     snapshots: tuple[DesiredSnapshot, ...]
     origin: Origin
     prune: Prune = Prune.NEVER
-    #: unmanaged snapshots are listed
-    report_unmanaged: bool = True
+    unmanaged: Unmanaged = Unmanaged.REPORT
     max_depth: int | None = None
     shutdown: Shutdown = Shutdown()
     disruption: Disruption = Disruption.NEVER

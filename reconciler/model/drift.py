@@ -78,6 +78,15 @@ class CaptureDiffers:
     observed: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldDiffers:
+    """The manifest wants a hold (``protect: true``) that is not there, or none where one is."""
+
+    kind: ClassVar[str] = "HoldDiffers"
+    snapshot: SnapshotName
+    desired: bool
+
+
 class DanglingCause(enum.StrEnum):
     """What happened to a frozen layer."""
 
@@ -258,6 +267,7 @@ Difference = (
     | SnapshotUnmanaged
     | DescriptionDiffers
     | CaptureDiffers
+    | HoldDiffers
     | RecordDangling
     | RecordOutdated
     | CurrentMisplaced

@@ -60,6 +60,8 @@ class SnapshotRecord:
     inactive_sources: tuple[ImagePath, ...] = ()
     #: the uid of our intent that names this very snapshot, from the ledger copy it was born with
     uid: str | None = None
+    #: a hold lies in that copy: no pruning takes it, until it is released by its name
+    is_held: bool = False
     #: image paths that intent named
     intent_images: tuple[ImagePath, ...] = ()
     #: serial of the ledger copy in the record, 0 for none

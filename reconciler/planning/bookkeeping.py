@@ -13,6 +13,7 @@ from reconciler.model.action import (
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
+    ReleaseSnapshot,
     RemovalCause,
     RemoveImage,
     ShutDownDomain,
@@ -54,6 +55,7 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
                 manifest=action.manifest,
                 revision=provenance.revision,
                 power=action.power,
+                is_held=action.is_held,
             )
             images = tuple(
                 LedgerImage(path=new.overlay, disk=new.target, snapshot=action.snapshot)
@@ -81,9 +83,12 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
             return replace(ledger, owed=PowerOwed(state=action.owes))
         case RemoveImage(cause=RemovalCause.MEMORY):
             return _deleting(ledger, action.snapshots)
+        case RedefineSnapshot(holds=True):
+            return _held(ledger, action.snapshot, is_held=True)
         case (
             ForgetSnapshot()
             | RedefineSnapshot()
+            | ReleaseSnapshot()
             | AdoptSnapshot()
             | RemoveImage()
             | FinishJob()
@@ -103,10 +108,12 @@ def confirmed(
     created: int | None = None,
     consistency: Consistency | None = None,
     source: str | None = None,
+    revision: str | None = None,
 ) -> Ledger:
     """The ledger once *action* is done.
 
-    *created* and *consistency* are of the snapshot just taken; *source* of an adopted one.
+    *created* and *consistency* are of the snapshot just taken; *source* and *revision* of an
+    adopted one.
     """
     match action:
         case CreateSnapshot():
@@ -132,7 +139,9 @@ def confirmed(
         case RemoveImage():
             return _without_image(ledger, action.path)
         case AdoptSnapshot():
-            return _adopted(ledger, action, source)
+            return _adopted(ledger, action, source, revision)
+        case ReleaseSnapshot():
+            return _held(ledger, action.snapshot, is_held=False)
         case ThawGuest():
             return replace(ledger, is_freezing=False)
         case ShutDownDomain():
@@ -156,6 +165,20 @@ def merged(ledger: Ledger, *, base: ImagePath, top: ImagePath) -> Ledger:
     return replace(ledger, commits=commits)
 
 
+def mark(ledger: Ledger, snapshot: SnapshotName) -> Ledger:
+    """The copy of *ledger* for the record of *snapshot*, whose entry becomes the intent to take it.
+
+    What is under way is void in a copy, so it has none of it: should a revert by hand install the
+    copy, nothing is owed and nothing counts as merged.
+    """
+    entry = ledger.entry(snapshot)
+    assert entry is not None
+    intent = replace(entry, state=EntryState.CREATING, created=None)
+    return replace(
+        _with_entry(ledger, intent), commits=(), is_freezing=False, owed=None, fence=None
+    )
+
+
 def next_serial(ledger: Ledger, highest_seen: int) -> Ledger:
     """*ledger* under a serial that nobody has seen."""
     return replace(ledger, serial=max(ledger.serial, highest_seen) + 1)
@@ -168,6 +191,11 @@ def _without_entry(ledger: Ledger, name: SnapshotName) -> Ledger:
 def _with_entry(ledger: Ledger, entry: LedgerEntry) -> Ledger:
     others = tuple(e for e in ledger.entries if e.name != entry.name)
     return replace(ledger, entries=(*others, entry))
+
+
+def _held(ledger: Ledger, name: SnapshotName, *, is_held: bool) -> Ledger:
+    entries = tuple(replace(e, is_held=is_held) if e.name == name else e for e in ledger.entries)
+    return replace(ledger, entries=entries)
 
 
 def _with_commit(ledger: Ledger, commit: LedgerCommit) -> Ledger:
@@ -196,18 +224,25 @@ def _without_image(ledger: Ledger, path: ImagePath) -> Ledger:
     return replace(ledger, images=images, commits=tuple(commits))
 
 
-def _adopted(ledger: Ledger, action: AdoptSnapshot, source: str | None) -> Ledger:
-    old = ledger.entry(action.snapshot)
-    entry = LedgerEntry(
+def _adopted(
+    ledger: Ledger, action: AdoptSnapshot, source: str | None, revision: str | None
+) -> Ledger:
+    new = LedgerEntry(
         name=action.snapshot,
         uid=action.uid,
         state=action.state,
+        manifest=action.manifest,
+        revision=revision,
+    )
+    old = ledger.entry(action.snapshot) or new
+    entry = replace(
+        old,
+        uid=action.uid,
+        state=action.state,
         created=action.created,
-        consistency=action.consistency or (old.consistency if old else None),
-        source=(old.source if old else None) or source,
-        manifest=old.manifest if old else None,
-        revision=old.revision if old else None,
-        power=old.power if old else None,
+        consistency=action.consistency or old.consistency,
+        source=old.source or source,
+        is_held=action.is_held,
     )
     known = ledger.image_paths
     images = tuple(

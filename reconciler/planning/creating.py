@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from reconciler.model.action import CreateSnapshot, ShutDownDomain
+from reconciler.model.action import CreateSnapshot, ForgetSnapshot, ShutDownDomain
 from reconciler.model.desired import DesiredDomain, DesiredSnapshot, Power
-from reconciler.model.drift import (
-    SnapshotMissing,
-)
+from reconciler.model.drift import SnapshotLost, SnapshotMissing
 from reconciler.model.names import SnapshotName
 from reconciler.model.plan import Reason, Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
@@ -15,6 +13,7 @@ from reconciler.model.request import Selection
 from reconciler.planning import creation, differ, powering, simulate
 from reconciler.planning.builder import Builder
 from reconciler.planning.differ import Declared
+from reconciler.planning.world import World
 
 
 def create(
@@ -27,18 +26,22 @@ def create(
 ) -> bool:
     """Declared and never taken, in the order of the list; a refused one holds those after it.
 
-    With *until* it ends before the first that takes such a step; True when it did, so that this
-    one and those after it are left.
+    A lost one with ``ifLost: retake`` is forgotten and taken again, both or nothing.  With *until*
+    it ends before the first that takes such a step; True when it did, so that this one and those
+    after it are left.
     """
-    missing = {
+    differences = differ.compare(whole, builder.world).differences
+    missing = {d.snapshot for d in differences if isinstance(d, SnapshotMissing)}
+    lost = {
         d.snapshot
-        for d in differ.compare(whole, builder.world).differences
-        if isinstance(d, SnapshotMissing)
+        for d in differences
+        if isinstance(d, SnapshotLost) and is_retaken(whole, d.snapshot, builder.world)
     }
+    lost -= {r.snapshot for r in builder.refusals if r.code is RefusalCode.STORAGE_ABSENT}
     refused: SnapshotName | None = None
     for snapshot in wish.snapshots:
         chosen = selection.has_snapshot(builder.world.domain.name, snapshot.name)
-        if snapshot.name not in missing or not chosen:
+        if snapshot.name not in missing | lost or not chosen:
             continue
         if refused is not None:
             why = refusal(
@@ -50,7 +53,14 @@ def create(
             builder.refuse(why)
             continue
         before = builder.mark()
-        if not _take(builder, wish, snapshot):
+        reason = Reason.DECLARED_NOT_TAKEN
+        if snapshot.name in lost:
+            reason = Reason.LOST_AND_RETAKEN
+            builder.add(ForgetSnapshot(snapshot=snapshot.name, has_record=False), reason)
+        cause = _take(builder, wish, snapshot, reason)
+        if cause is not None:
+            builder.back_to(before)
+            builder.refuse(cause)
             refused = snapshot.name
         elif until is not None and any(until(step) for step in builder.steps[len(before.steps) :]):
             builder.back_to(before)
@@ -58,8 +68,16 @@ def create(
     return False
 
 
-def _take(builder: Builder, wish: DesiredDomain, snapshot: DesiredSnapshot) -> bool:
-    """Plan to take *snapshot*, with the shut-down it needs; False: it is refused."""
+def is_retaken(wish: Declared, name: SnapshotName, world: World) -> bool:
+    """A lost snapshot is to be taken again; never before a lost ledger is written anew."""
+    declared = wish.domain.snapshot(name) if wish.domain else None
+    return declared is not None and declared.is_retaken and not differ.rebuild_only(world)
+
+
+def _take(
+    builder: Builder, wish: DesiredDomain, snapshot: DesiredSnapshot, reason: Reason
+) -> Refusal | None:
+    """Plan to take *snapshot*, with the shut-down it needs; or why not."""
     before, shut_down = builder.world, _shut_down(builder, wish, snapshot)
     world = before if shut_down is None else simulate.after(before, shut_down)
     action = creation.creation(world, wish, snapshot)
@@ -67,13 +85,14 @@ def _take(builder: Builder, wish: DesiredDomain, snapshot: DesiredSnapshot) -> b
         why = powering.why_not_shut_down(before, world, shut_down)
         action = replace(why, snapshot=snapshot.name) if why else action
     if isinstance(action, Refusal):
-        builder.refuse(action)
-        return False
+        return action
     if shut_down is not None:
         builder.add(shut_down, Reason.TAKEN_SHUT_OFF)
     _warn(builder, action)
-    builder.add(action, Reason.DECLARED_NOT_TAKEN)
-    return True
+    if reason is Reason.LOST_AND_RETAKEN:
+        builder.refusals = [r for r in builder.refusals if r.snapshot != snapshot.name]
+    builder.add(action, reason)
+    return None
 
 
 def _shut_down(

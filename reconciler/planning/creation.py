@@ -78,6 +78,7 @@ def creation(
         consistency=quiescing.consistency,
         power=power_before(world),
         manifest=wish.origin.manifest,
+        is_held=snapshot.protect is True,
     )
 
 

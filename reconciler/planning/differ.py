@@ -4,7 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.model.chain import Presence
-from reconciler.model.desired import CaptureType, Desired, DesiredDomain, DesiredSnapshot
+from reconciler.model.desired import (
+    CaptureType,
+    Desired,
+    DesiredDomain,
+    DesiredSnapshot,
+    Unmanaged,
+)
 from reconciler.model.domain import Disk, DiskKind
 from reconciler.model.drift import (
     CaptureDiffers,
@@ -14,6 +20,7 @@ from reconciler.model.drift import (
     Difference,
     Drift,
     FreezeUnended,
+    HoldDiffers,
     JobUnfinished,
     LedgerFault,
     LedgerStale,
@@ -216,7 +223,18 @@ def _declared(wish: Declared, world: World) -> Iterator[Difference]:
             begun = entry.state in (EntryState.CREATING, EntryState.DELETING)
             yield missing if begun else SnapshotLost(snapshot=snapshot.name)
         elif record is not None and entry.state is EntryState.TAKEN:
+            yield from _hold(snapshot, record, entry, world)
             yield from _differs(snapshot, record, world)
+
+
+def _hold(
+    snapshot: DesiredSnapshot, record: SnapshotRecord, entry: LedgerEntry, world: World
+) -> Iterator[Difference]:
+    """Wanted, and not in both places; or to be ended, and in one of them."""
+    if snapshot.protect is True and not (record.is_held and entry.is_held):
+        yield HoldDiffers(snapshot=record.name, desired=True)
+    if snapshot.protect is False and world.is_held(record):
+        yield HoldDiffers(snapshot=record.name, desired=False)
 
 
 def _differs(
@@ -265,13 +283,16 @@ def _others(wish: Declared, world: World) -> Iterator[Difference]:
     for record in world.domain.records:
         entry = world.agreeing_entry(record)
         if entry is None:
-            reported = wish.domain is None or wish.domain.report_unmanaged
+            reported = wish.domain is None or wish.domain.unmanaged is not Unmanaged.IGNORE
             if reported and record.name not in wish.names:
                 yield SnapshotUnmanaged(snapshot=record.name)
         elif entry.state is EntryState.DELETING:
             yield SnapshotUndeclared(snapshot=record.name, why=Undeclared.DELETING)
         elif record.name in wish.names:
             continue
+        elif world.is_held(record):
+            if wish.domain is None and wish.is_complete and entry.source == wish.source:
+                gone.append(record.name)
         elif wish.domain is not None:
             other = entry.source if entry.source not in (None, wish.source) else None
             yield SnapshotUndeclared(

@@ -60,7 +60,7 @@ def shape(world: World) -> dict[str, object]:
         "persistent": _disks(domain, is_live=False),
         "jobs": [(job.disk, job.kind.value) for job in domain.jobs],
         "records": sorted(_record(record) for record in domain.records),
-        "entries": sorted((e.name, e.state.value) for e in world.ledger.entries),
+        "entries": sorted((e.name, e.state.value, e.is_held) for e in world.ledger.entries),
         "images of ours": sorted(world.ledger.image_paths),
         "internal snapshots": sorted(
             (image.path, sorted(image.internal_snapshots))
@@ -87,11 +87,5 @@ def _record(record: SnapshotRecord) -> tuple[object, ...]:
         if d.capture is not DiskCapture.SKIPPED
     )
     memory = (record.memory.value, record.memory_file or "")
-    return (
-        record.name,
-        record.parent or "",
-        record.is_current,
-        record.description,
-        memory,
-        tuple(disks),
-    )
+    said = (record.is_current, record.description, record.is_held)
+    return (record.name, record.parent or "", *said, memory, tuple(disks))

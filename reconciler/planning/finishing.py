@@ -66,6 +66,7 @@ def _adoption(builder: Builder, name: SnapshotName) -> AdoptSnapshot:
     record = builder.world.domain.record(name)
     assert record is not None
     assert record.uid is not None
+    entry = builder.world.agreeing_entry(record)
     return AdoptSnapshot(
         snapshot=name,
         uid=record.uid,
@@ -80,6 +81,7 @@ def _adoption(builder: Builder, name: SnapshotName) -> AdoptSnapshot:
             )
             if path is not None and path in record.intent_images
         ),
+        is_held=record.is_held or (entry is not None and entry.is_held),
     )
 
 

@@ -3,8 +3,8 @@
 from datetime import datetime
 from difflib import get_close_matches
 
-from reconciler.model.action import AdoptSnapshot, ThawGuest
-from reconciler.model.desired import Desired, DesiredDomain, DesiredHost, Prune
+from reconciler.model.action import Action, AdoptSnapshot, ThawGuest
+from reconciler.model.desired import Desired, DesiredDomain, DesiredHost, Prune, Unmanaged
 from reconciler.model.domain import ObservedDomain, ObservedHost
 from reconciler.model.drift import (
     DanglingCause,
@@ -24,6 +24,7 @@ from reconciler.model.plan import DomainPlan, Plan, Reason, Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import PlanRequest
 from reconciler.planning import (
+    adopting,
     creating,
     differ,
     fingerprint,
@@ -41,7 +42,11 @@ from reconciler.planning.index import HostIndex, index_of
 from reconciler.planning.world import World, world_of
 
 #: refusals that stand whatever else is wrong with the domain
-_OF_THE_MANIFEST = (RefusalCode.SNAPSHOT_LOST, RefusalCode.NAME_TAKEN)
+_OF_THE_MANIFEST = (
+    RefusalCode.SNAPSHOT_LOST,
+    RefusalCode.NAME_TAKEN,
+    RefusalCode.NOT_ADOPTABLE,
+)
 _REASONS = (
     (Undeclared.NOT_IN_MANIFEST, Reason.NOT_IN_MANIFEST),
     (Undeclared.MANIFEST_GONE, Reason.MANIFEST_GONE),
@@ -192,7 +197,7 @@ def _fill(
 ) -> None:
     """Finish and repair; create; remove; start what is owed.  Under a chain limit removals make room first."""
     for difference in drift.differences:
-        why = _refusal_of(difference, builder.world)
+        why = _refusal_of(difference, wish, builder.world)
         if why is not None:
             builder.refuse(why)
     finishing.thaw(builder)
@@ -202,6 +207,7 @@ def _fill(
         return
     prune = wish.domain.prune if wish.domain else (request.prune_gone or host.prune_gone)
     finishing.finish(builder, wish)
+    adopting.adopt(builder, wish, request.selection, drift)
     repairing.repair(builder, wish, prune, request.selection)
     _create_and_remove(builder, wish, prune, request)
     repairing.point_at_current(builder)
@@ -298,9 +304,11 @@ def _remove_again(builder: Builder, going: frozenset[SnapshotName], reason: Reas
     removing.remove(builder, going, reason, needs_approval=True)
 
 
-def _refusal_of(difference: Difference, world: World) -> Refusal | None:
+def _refusal_of(difference: Difference, wish: Declared, world: World) -> Refusal | None:
     """What a difference means for the manifest, whatever else is done."""
     match difference:
+        case SnapshotLost() if creating.is_retaken(wish, difference.snapshot, world):
+            return None
         case SnapshotLost():
             return refusal(RefusalCode.SNAPSHOT_LOST, snapshot=difference.snapshot)
         case RecordDangling(is_managed=True, is_declared=True, cause=DanglingCause.MISSING):
@@ -317,7 +325,9 @@ def _refusal_of(difference: Difference, world: World) -> Refusal | None:
             )
         case LedgerStale(fault=LedgerFault.NEWER | LedgerFault.DAMAGED):
             return refusal(RefusalCode.LEDGER_UNREADABLE, cause=difference.fault)
-        case SnapshotUnmanaged(is_declared=True):
+        case SnapshotUnmanaged(is_declared=True) if (
+            wish.domain is None or wish.domain.unmanaged is not Unmanaged.ADOPT
+        ):
             return refusal(
                 RefusalCode.NAME_TAKEN,
                 snapshot=difference.snapshot,
@@ -328,6 +338,15 @@ def _refusal_of(difference: Difference, world: World) -> Refusal | None:
             return None
 
 
+def _is_ledger_alone(action: Action) -> bool:
+    """Thawing, or a write to the ledger and to nothing else."""
+    match action:
+        case AdoptSnapshot():
+            return not action.writes_mark
+        case _:
+            return isinstance(action, ThawGuest)
+
+
 def _block(builder: Builder, world: World, drift: Drift) -> None:
     """Where nothing may be changed now, only thawing, writing the ledger and starting a guest that
     virtsnap shut down are left."""
@@ -335,7 +354,7 @@ def _block(builder: Builder, world: World, drift: Drift) -> None:
     standing = [r for r in builder.refusals if r.code in _OF_THE_MANIFEST]
     if not blockers or (not builder.steps and len(standing) == len(builder.refusals)):
         return
-    kept = [s for s in builder.steps if isinstance(s.action, ThawGuest | AdoptSnapshot)]
+    kept = [s for s in builder.steps if _is_ledger_alone(s.action)]
     builder.steps = renumbered(kept)
     builder.approvals = []
     builder.refusals = standing

@@ -3,12 +3,14 @@
 from reconciler.model.action import (
     ForgetSnapshot,
     RedefineSnapshot,
+    ReleaseSnapshot,
     RemovalCause,
 )
 from reconciler.model.desired import Prune
 from reconciler.model.drift import (
     DanglingCause,
     DescriptionDiffers,
+    HoldDiffers,
 )
 from reconciler.model.plan import Reason
 from reconciler.model.request import Selection
@@ -19,7 +21,7 @@ from reconciler.planning.differ import Declared
 
 
 def repair(builder: Builder, wish: Declared, prune: Prune, selection: Selection) -> None:
-    """Descriptions and the current pointer; records and overlays that lost their meaning."""
+    """Descriptions, holds and the current pointer; records and overlays that lost their meaning."""
     name = builder.world.domain.name
     for difference in differ.compare(wish, builder.world).differences:
         match difference:
@@ -28,6 +30,13 @@ def repair(builder: Builder, wish: Declared, prune: Prune, selection: Selection)
                     snapshot=difference.snapshot, description=difference.desired
                 )
                 builder.add(action, Reason.DESCRIPTION_DIFFERS)
+            case HoldDiffers() if selection.has_snapshot(name, difference.snapshot):
+                snapshot = difference.snapshot
+                if difference.desired:
+                    hold = RedefineSnapshot(snapshot=snapshot, holds=True)
+                    builder.add(hold, Reason.HOLD_DIFFERS)
+                else:
+                    builder.add(ReleaseSnapshot(snapshot=snapshot), Reason.HOLD_DIFFERS)
             case _:
                 pass
     if prune is Prune.AUTO:
@@ -73,6 +82,9 @@ def _forget_dangling(builder: Builder, wish: Declared, *, with_approval: bool) -
     for dangling in tuple(storage.dangling(builder.world, wish.names)):
         missing = dangling.cause is DanglingCause.MISSING
         if not (dangling.is_managed and dangling.is_declared) or (missing and not with_approval):
+            continue
+        record = builder.world.domain.record(dangling.snapshot)
+        if record is not None and builder.world.is_held(record):
             continue
         why = consolidation.why_not_forget(builder.world, dangling.snapshot)
         if why is not None:

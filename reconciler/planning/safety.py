@@ -27,7 +27,16 @@ def why_not_commit(
 
     *going* are the snapshots that may lose their frozen layer here.
     """
-    for check in (_paused, _unreadable, _unfit, _other_readers, _kept_records, _shared, _space):
+    for check in (
+        _held,
+        _paused,
+        _unreadable,
+        _unfit,
+        _other_readers,
+        _kept_records,
+        _shared,
+        _space,
+    ):
         found = check(world, action, going)
         if found is not None:
             return found
@@ -61,6 +70,17 @@ def saved_while_paused(world: World, snapshot: SnapshotName | None) -> Refusal |
         state=domain.power,
         cause="its memory was saved while it was paused: resume it first",
     )
+
+
+def _held(
+    world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
+) -> Refusal | None:
+    """No pruning takes what a hold lies on, whoever planned it."""
+    for name in action.snapshots:
+        record = world.domain.record(name)
+        if record is not None and world.is_held(record):
+            return refusal(RefusalCode.SNAPSHOT_HELD, disk=action.disk, name=name)
+    return None
 
 
 def _unreadable(

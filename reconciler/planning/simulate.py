@@ -14,6 +14,7 @@ from reconciler.model.action import (
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
+    ReleaseSnapshot,
     RemoveImage,
     ShutDownDomain,
     SourceChange,
@@ -71,6 +72,8 @@ def _changed(world: World, action: Action, created: int) -> World:
             return _shut_off(world)
         case StartDomain():
             return _started(world, action)
+        case AdoptSnapshot(writes_mark=True) | ReleaseSnapshot():
+            return _with_records(world, _marked(world, action))
         case AdoptSnapshot() | ThawGuest():
             return world
         case _:
@@ -204,6 +207,7 @@ def _record_of(world: World, action: CreateSnapshot, created: int) -> SnapshotRe
             for disk in world.domain.disks
         ),
         uid=UID,
+        is_held=action.is_held,
         intent_images=action.new_files,
     )
 
@@ -302,9 +306,22 @@ def _redefined(world: World, action: RedefineSnapshot) -> tuple[SnapshotRecord, 
             description=(record.description if action.description is None else action.description),
             disks=tuple(_changed_disk(disk, changes.get(disk.target)) for disk in record.disks),
             is_current=record.is_current or action.make_current,
+            is_held=record.is_held or action.holds,
         )
 
     return tuple(rewritten(record) for record in world.domain.records)
+
+
+def _marked(world: World, action: AdoptSnapshot | ReleaseSnapshot) -> tuple[SnapshotRecord, ...]:
+    def with_mark(record: SnapshotRecord) -> SnapshotRecord:
+        if isinstance(action, ReleaseSnapshot):
+            return replace(record, is_held=False)
+        return replace(record, uid=action.uid, is_held=action.is_held)
+
+    return tuple(
+        with_mark(record) if record.name == action.snapshot else record
+        for record in world.domain.records
+    )
 
 
 def _changed_disk(disk: SnapshotDisk, change: SourceChange | None) -> SnapshotDisk:

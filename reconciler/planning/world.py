@@ -72,6 +72,16 @@ class World:
         record = self.domain.record(entry.name)
         return record if record and self.agreeing_entry(record) is entry else None
 
+    def is_held(self, record: SnapshotRecord) -> bool:
+        """A managed snapshot that no pruning may take: its own record or the ledger says so.
+
+        One whose removal has begun can only be finished.
+        """
+        entry = self.agreeing_entry(record)
+        if entry is None or entry.state is EntryState.DELETING:
+            return False
+        return record.is_held or entry.is_held
+
     @cached_property
     def deleting(self) -> frozenset[SnapshotName]:
         """Managed snapshots whose removal has begun."""

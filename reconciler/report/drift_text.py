@@ -15,6 +15,7 @@ from reconciler.model.drift import (
     Difference,
     DomainMissing,
     FreezeUnended,
+    HoldDiffers,
     ImageOrphaned,
     JobUnfinished,
     LedgerFault,
@@ -50,6 +51,8 @@ def sentence(difference: Difference) -> str:
             return f"{name} is described as {observed!r}" if observed else f"{name} is undescribed"
         case CaptureDiffers(snapshot=name, field=field, desired=desired, observed=observed):
             return f"{name} was taken with {field} {observed}, and {desired} is declared"
+        case HoldDiffers(snapshot=name, desired=desired):
+            return f"{name} is {'not held' if desired else 'held'}, and `protect` says otherwise"
         case RecordDangling(snapshot=name, disk=disk, image=image, cause=cause):
             return f"{name} no longer holds {disk}: {base_name(image)} {_DANGLING[cause]}"
         case RecordOutdated(snapshot=name, disk=disk, image=image):
@@ -96,7 +99,7 @@ def remedy(difference: Difference, *, domain: str) -> str:
         case SnapshotMissing():
             return "virtsnap apply"
         case SnapshotLost():
-            return "remove it from the manifest"
+            return "remove it from the manifest, or set `ifLost: retake`"
         case SnapshotUndeclared(why=Undeclared.MANIFEST_GONE) | ManifestGone():
             return "bring the manifest back, or virtsnap apply --prune-gone"
         case SnapshotUndeclared(why=Undeclared.DELETING):
@@ -105,9 +108,11 @@ def remedy(difference: Difference, *, domain: str) -> str:
             return "declare it, or set `prune: confirm` or `auto`"
         case SnapshotUndeclared():
             return "apply from that source"
+        case SnapshotUnmanaged(is_declared=True):
+            return "declare another name, or set `unmanaged: adopt`"
         case SnapshotUnmanaged():
             return "nothing is changed; `unmanaged: ignore` hides it"
-        case DescriptionDiffers():
+        case DescriptionDiffers() | HoldDiffers():
             return "virtsnap apply"
         case CaptureDiffers():
             return "a taken snapshot never changes; declare a new name"

@@ -40,7 +40,7 @@ def folded(steps: Sequence[Step]) -> frozenset[str]:
                 is_part = set(action.snapshots) <= snapshots
             case RemoveImage(path=path):
                 is_part = path in images
-            case RedefineSnapshot(description=None):
+            case RedefineSnapshot(description=None, holds=False):
                 # its record names what was merged, or the pointer moved with it
                 is_part = follows or (
                     bool(after) and (step.reason in reasons or step.reason in _COMPLETES)

@@ -29,15 +29,22 @@ def manifest_text(
     *,
     host: str | None = None,
     dangling: Mapping[SnapshotName, str] | None = None,
+    adopting: Mapping[SnapshotName, str | None] | None = None,
 ) -> str:
     """A whole ``DomainSnapshots`` document.
 
     *host* is written when it must be said.  *dangling* are snapshots whose frozen layer is not what
-    it was, or is missing now, each with why; declared, they would be refused.
+    it was, or is missing now, each with why; declared, they would be refused.  *adopting* asks for
+    a manifest that adopts: of each unmanaged snapshot why it cannot be, None when it can.
     """
     broken = dangling or {}
     records = _in_tree_order(domain)
-    declared = [r for r in records if _is_declared(domain, r) and r.name not in broken]
+    adopted = adopted_of(adopting or {})
+    declared = [
+        r
+        for r in records
+        if r.name not in broken and (_is_declared(domain, r) or r.name in adopted)
+    ]
     document = {
         "apiVersion": "virtsnap/v1",
         "kind": "DomainSnapshots",
@@ -45,15 +52,24 @@ def manifest_text(
         "spec": {
             **({"host": host} if host is not None else {}),
             **_named_domain(domain),
+            **({"unmanaged": "adopt"} if adopting is not None else {}),
             "snapshots": list(_snapshots(domain, declared)),
         },
     }
     indent = "    " if declared else "  "
-    comments = "".join(f"{indent}# {safe(text)}\n" for text in _comments(domain, records, broken))
+    told = _comments(domain, [r for r in records if r.name not in adopted], broken, adopting or {})
+    comments = "".join(f"{indent}# {safe(text)}\n" for text in told)
     return f"# yaml-language-server: $schema={SCHEMA}\n{_dumped(document)}{comments}"
 
 
 # --- what is declared
+
+
+def adopted_of(adopting: Mapping[SnapshotName, str | None]) -> frozenset[SnapshotName]:
+    """Those that can be adopted, and that a manifest can name."""
+    return frozenset(
+        name for name, why in adopting.items() if why is None and why_not_a_name(name) is None
+    )
 
 
 def _is_declared(domain: ObservedDomain, record: SnapshotRecord) -> bool:
@@ -108,9 +124,17 @@ def _snapshots(
             **({"type": "internal"} if _is_internal(record) else {}),
             **({"memory": True} if record.memory is not MemoryCapture.NONE else {}),
             **({"disks": dict.fromkeys(left_out, "skip")} if left_out else {}),
+            **({"protect": True} if _is_held(domain, record) else {}),
             **({"after": above} if above is not None and above != before else {}),
         }
         before = record.name
+
+
+def _is_held(domain: ObservedDomain, record: SnapshotRecord) -> bool:
+    """In both places: one that was cut short is held too, and declared it would have to be mended."""
+    entry = domain.ledger.entry(record.name) if domain.ledger else None
+    is_managed = mark_of(domain, record) is Mark.MANAGED
+    return is_managed and entry is not None and entry.is_held and record.is_held
 
 
 def _declared_above(
@@ -159,7 +183,10 @@ def _reads_as_uuid(name: str) -> bool:
 
 
 def _comments(
-    domain: ObservedDomain, records: list[SnapshotRecord], broken: Mapping[SnapshotName, str]
+    domain: ObservedDomain,
+    records: list[SnapshotRecord],
+    broken: Mapping[SnapshotName, str],
+    adopting: Mapping[SnapshotName, str | None],
 ) -> Iterator[str]:
     """A line for each snapshot that is not declared: records in tree order, then the ledger's."""
     if domain.ledger_problem in (LedgerProblem.NEWER, LedgerProblem.DAMAGED):
@@ -167,6 +194,9 @@ def _comments(
     for record in records:
         facts = _facts(record)
         match mark_of(domain, record):
+            case Mark.UNMANAGED if record.name in adopting:
+                why = adopting[record.name] or f"its name {why_not_a_name(record.name)}"
+                yield f"unmanaged: {record.name} ({facts}): {why}"
             case Mark.UNMANAGED if record.uid is not None:
                 yield f"unmanaged: {record.name} ({facts}), bears virtsnap's mark"
             case Mark.UNMANAGED:

@@ -17,6 +17,14 @@ class Mark(enum.StrEnum):
     LOST = "lost"
 
 
+def is_held(domain: ObservedDomain, record: SnapshotRecord) -> bool:
+    """A hold lies on a managed snapshot: its own record or the ledger says so."""
+    if mark_of(domain, record) not in (Mark.MANAGED, Mark.CREATING):
+        return False
+    entry = domain.ledger.entry(record.name) if domain.ledger else None
+    return record.is_held or (entry is not None and entry.is_held)
+
+
 def mark_of(domain: ObservedDomain, record: SnapshotRecord) -> Mark:
     """Managed means: entry and record agree in name, uid and creation time (design §3)."""
     entry = domain.ledger.entry(record.name) if domain.ledger else None

@@ -161,12 +161,13 @@ WORDS: dict[Code, Words] = {
     Code.NAME_TAKEN: Words(
         sentence="cannot take {snapshot|it}: {domain} has a snapshot of that name that virtsnap "
         "does not manage[, in {image}]",
-        hint="choose another name in {manifest}; to look: virtsnap tree {domain!q}",
+        hint="choose another name in {manifest}, or set `unmanaged: adopt` there to make it "
+        "managed; to look: virtsnap tree {domain!q}",
         meaning="Somebody took a snapshot of that name by hand. Unmanaged snapshots are never "
-        "changed.",
-        by_hand="Declare another name. If the snapshot by hand is not needed, delete it with virsh. "
-        "One inside an image that libvirt does not know (`qemu-img snapshot -l IMAGE`) goes with "
-        "`qemu-img snapshot -d NAME IMAGE` while the domain is shut off.",
+        "changed, unless the manifest says `unmanaged: adopt` and names them.",
+        by_hand="Declare another name, or adopt the snapshot. If it is not needed, delete it with "
+        "virsh. One inside an image that libvirt does not know (`qemu-img snapshot -l IMAGE`) goes "
+        "with `qemu-img snapshot -d NAME IMAGE` while the domain is shut off.",
     ),
     Code.NEEDS_LOCAL_ACCESS: Words(
         sentence="cannot change {thing}: the image {image|files} must be read[ ({cause})], and "
@@ -194,6 +195,13 @@ WORDS: dict[Code, Words] = {
         meaning="A commit copies data into its base, and every overlay grows. A full file system "
         "pauses guests.",
         by_hand="Make room in that folder.",
+    ),
+    Code.NOT_ADOPTABLE: Words(
+        sentence="cannot adopt {snapshot|it}: {cause|it is not whole}",
+        hint="take it out of {manifest}, it then stays unmanaged; to look: virtsnap tree {domain!q}",
+        meaning="Adopted, a snapshot may be merged and removed like any other. So only an external, "
+        "disk-only snapshot is adopted that still holds all of its moment, of a persistent domain.",
+        by_hand="Leave it unmanaged, and delete it with virsh when it is no longer needed.",
     ),
     Code.NOT_SUPPORTED_YET: Words(
         sentence="cannot change {thing}: {cause|this} is not supported by this version",
@@ -251,11 +259,19 @@ WORDS: dict[Code, Words] = {
         meaning="Merging one branch down would change what the others stand on.",
         by_hand="Remove branches from the manifest until only one is left.",
     ),
+    Code.SNAPSHOT_HELD: Words(
+        sentence="cannot remove {thing}: a hold lies on {name|it}",
+        hint="virtsnap release {domain!q}/{name!q|SNAPSHOT}",
+        meaning="`protect: true`, or a safety snapshot of a revert: no pruning takes it until the "
+        "hold is ended.",
+        by_hand="End the hold with `virtsnap release DOMAIN/SNAPSHOT`, or with `protect: false`.",
+    ),
     Code.SNAPSHOT_LOST: Words(
         sentence="cannot take {snapshot|it} again: it was taken once and is lost[ ({cause})]",
-        hint="remove it from {manifest}; for a new moment declare a new name",
+        hint="remove it from {manifest}; for a new moment declare a new name, or set "
+        "`ifLost: retake`",
         meaning="A snapshot is a moment. What was taken and has gone is never quietly taken again "
-        "under the same name with newer content.",
+        "under the same name with newer content, unless the manifest says `ifLost: retake`.",
         by_hand="Find out who removed it. Then remove it from the manifest; virtsnap forgets it.",
     ),
     Code.STORAGE_ABSENT: Words(

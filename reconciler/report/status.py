@@ -10,7 +10,7 @@ from reconciler.model.power import PowerState
 from reconciler.report.document import Document, WholeDocument
 from reconciler.report.drift_rows import unasked
 from reconciler.report.lines import Line, Tone, padded
-from reconciler.report.marks import Mark, mark_of
+from reconciler.report.marks import Mark, is_held, mark_of
 from reconciler.report.units import count
 
 
@@ -51,6 +51,8 @@ class DomainStatusDocument(Document):
     agent: AgentState | None
     snapshots: int
     managed: int
+    #: managed snapshots with a hold
+    held: int
     depth: int
     steps: int
     refusals: tuple[str, ...]
@@ -79,6 +81,7 @@ def domain_status(
         agent=domain.agent,
         snapshots=len(domain.records),
         managed=sum(1 for r in domain.records if mark_of(domain, r) is not Mark.UNMANAGED),
+        held=sum(1 for r in domain.records if is_held(domain, r)),
         depth=max((disk.chain.depth for disk in domain.disks if disk.chain), default=0),
         steps=len(plan.steps) if plan else 0,
         refusals=tuple(refusal.code for refusal in plan.refusals) if plan else (),
@@ -98,6 +101,7 @@ def missing_status(plan: DomainPlan) -> DomainStatusDocument:
         agent=None,
         snapshots=0,
         managed=0,
+        held=0,
         depth=0,
         steps=0,
         refusals=tuple(refusal.code for refusal in plan.refusals),
@@ -121,8 +125,9 @@ def status_lines(domains: Sequence[DomainStatusDocument]) -> Iterator[Line]:
 def _facts(domain: DomainStatusDocument) -> Iterator[str]:
     if domain.power is not None:
         yield domain.power
+        held = f", {domain.held} held" if domain.held else ""
         yield count(domain.snapshots, "snapshot") + (
-            f" ({domain.managed} managed)" if domain.managed else ""
+            f" ({domain.managed} managed{held})" if domain.managed else ""
         )
     if domain.depth:
         yield f"depth {domain.depth}"

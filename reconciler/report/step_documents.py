@@ -15,6 +15,7 @@ from reconciler.model.action import (
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
+    ReleaseSnapshot,
     RemovalCause,
     RemoveImage,
     ShutDownDomain,
@@ -74,6 +75,7 @@ class CreateDocument(StepDocument):
     memory: MemoryCapture
     memory_file: str | None
     halts: bool
+    is_held: bool
 
 
 class CommitDocument(StepDocument):
@@ -124,10 +126,18 @@ class RedefineDocument(StepDocument):
     description: str | None
     disks: dict[str, SourceChangeDocument]
     make_current: bool
+    holds: bool
+
+
+class ReleaseDocument(StepDocument):
+    """End a hold."""
+
+    action: Literal["release"] = "release"
+    snapshot: str
 
 
 class AdoptDocument(StepDocument):
-    """Write a ledger entry for what bears our mark."""
+    """Write a ledger entry for what bears our mark; with *writes_mark* it gets one first."""
 
     action: Literal["adopt"] = "adopt"
     snapshot: str
@@ -136,6 +146,9 @@ class AdoptDocument(StepDocument):
     created: int | None
     consistency: Consistency | None
     disks: dict[str, str]
+    is_held: bool
+    writes_mark: bool
+    manifest: str | None
 
 
 class RemoveImageDocument(StepDocument):
@@ -199,6 +212,7 @@ AnyStepDocument = Annotated[
     | DeleteDocument
     | ForgetDocument
     | RedefineDocument
+    | ReleaseDocument
     | AdoptDocument
     | RemoveImageDocument
     | FinishJobDocument
@@ -262,6 +276,8 @@ def _specifics(action: Action) -> tuple[type[StepDocument], dict[str, object]]:
                 for change in sources
             }
             return RedefineDocument, _same(action, RedefineDocument) | {"disks": changes}
+        case ReleaseSnapshot():
+            return ReleaseDocument, _same(action, ReleaseDocument)
         case AdoptSnapshot(images=images):
             return AdoptDocument, _same(action, AdoptDocument) | {"disks": dict(images)}
         case RemoveImage():

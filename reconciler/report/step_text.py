@@ -12,6 +12,7 @@ from reconciler.model.action import (
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
+    ReleaseSnapshot,
     RemovalCause,
     RemoveImage,
     ShutDownDomain,
@@ -35,6 +36,10 @@ REASONS = {
     Reason.CREATE_UNRECORDED: "a create was interrupted",
     Reason.OVERLAY_UNRECORDED: "made by virtsnap, belongs to no snapshot",
     Reason.DESCRIPTION_DIFFERS: "the description differs",
+    Reason.LOST_AND_RETAKEN: "lost, and taken again (ifLost: retake)",
+    Reason.DECLARED_UNMANAGED: "declared (unmanaged: adopt)",
+    Reason.HOLD_DIFFERS: "protect says so",
+    Reason.RELEASE_ASKED: "asked for",
     Reason.RECORD_DANGLING: "the record holds nothing any more",
     Reason.RECORD_OUTDATED: "the record names merged images",
     Reason.CURRENT_MISPLACED: "another snapshot is marked current",
@@ -141,6 +146,11 @@ def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
             return "~", action.name, action.snapshot, _rewritten(action)
         case AdoptSnapshot(state=EntryState.LOST):
             return "~", action.name, action.snapshot, "written down as lost"
+        case AdoptSnapshot(writes_mark=True):
+            held = ", held" if action.is_held else ""
+            return "~", action.name, action.snapshot, f"managed from now on{held}"
+        case ReleaseSnapshot():
+            return "~", action.name, action.snapshot, "no longer held: pruning may take it"
         case AdoptSnapshot():
             return "~", action.name, action.snapshot, "bears virtsnap's mark, managed again"
         case RemoveImage(path=path, is_present=is_present):
@@ -178,6 +188,8 @@ def _taken(action: CreateSnapshot, step: Step, agent: AgentState | None) -> str:
         words.append("crash consistent")
     if action.skipped:
         words.append(f"without {joined(action.skipped)}")
+    if action.is_held:
+        words.append("held")
     return ", ".join(words)
 
 
@@ -210,6 +222,8 @@ def _rewritten(action: RedefineSnapshot) -> str:
         parts.append(f"image paths of {joined([change.target for change in action.sources])}")
     if action.make_current:
         parts.append("marked current")
+    if action.holds:
+        parts.append("held: no pruning takes it")
     return ", ".join(parts)
 
 

@@ -84,6 +84,8 @@ def _facts(snapshot: SnapshotDocument, zone: tzinfo | None) -> str:
     if snapshot.consistency:
         parts.append(snapshot.consistency)
     parts.append(snapshot.mark)
+    if snapshot.is_held:
+        parts.append("held")
     if not snapshot.has_record:
         parts.append("no record")
     if snapshot.is_current:

@@ -11,7 +11,7 @@ from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
 from reconciler.report.document import Document, UtcTime, WholeDocument
 from reconciler.report.images import Link, disk_images
-from reconciler.report.marks import Mark, mark_of
+from reconciler.report.marks import Mark, is_held, mark_of
 
 
 class CapturedDiskDocument(Document):
@@ -39,6 +39,7 @@ class SnapshotDocument(Document):
     state: str
     is_current: bool
     mark: Mark
+    is_held: bool
     has_record: bool
     consistency: Consistency | None
     description: str
@@ -117,6 +118,7 @@ def _snapshot(
         state=record.state,
         is_current=record.is_current,
         mark=mark,
+        is_held=is_held(domain, record),
         has_record=True,
         consistency=entry.consistency if entry and mark is not Mark.UNMANAGED else None,
         description=record.description,
@@ -155,6 +157,7 @@ def _without_record(domain: ObservedDomain) -> tuple[SnapshotDocument, ...]:
             state="",
             is_current=False,
             mark=_ENTRY_MARKS[entry.state],
+            is_held=False,
             has_record=False,
             consistency=entry.consistency,
             description="",

@@ -9,6 +9,8 @@ import yaml
 
 from tests.cli.conftest import Command
 from tests.drawing import domain, host, shut_off, unmanaged
+from tests.fakes.controller import Controller
+from tests.fakes.person import Person
 
 Declare = Callable[..., Path]
 HEAD = "# yaml-language-server: $schema=../schemas/domainsnapshots.v1.schema.json\n"
@@ -175,3 +177,49 @@ def test_a_host_without_domains_imports_to_nothing(virtsnap: Command) -> None:
     result = virtsnap("import", "--all")
 
     assert (result.code, result.out, result.err) == (0, "", "no domains\n")
+
+
+def test_with_adopt_the_next_apply_makes_it_managed_and_then_nothing_is_to_do(
+    virtsnap: Command, tmp_path: Path
+) -> None:
+    virtsnap.host = host(
+        domain("web01", unmanaged("u1", "u2"), vda="base ← u1 ← s1 ← u2", vdb="data ← u1"),
+        domain("web02", shut_off, unmanaged("u1", "-odd"), vda="other ← u1 ← -odd"),
+        domain("bare", vda="plain"),
+    )
+    Person(virtsnap.host).snapshot_internal("web02", "i1")
+    virtsnap.host.world.changes.clear()
+    folder = tmp_path / "manifests"
+    views = virtsnap.host.views()
+
+    printed = virtsnap("import", "--all", "--adopt")
+    result = virtsnap("import", "--all", "--adopt", "--out", str(folder))
+
+    assert (printed.code, result.code) == (0, 0)
+    assert printed.err == "virtsnap apply adopts 3 snapshots\n"
+    assert documents(printed.out) == {
+        "bare": [],
+        "web01": ["u1", "s1", "u2"],
+        "web02": ["u1"],
+    }
+    assert all(each["spec"]["unmanaged"] == "adopt" for each in yaml.safe_load_all(printed.out))
+    assert "# unmanaged: i1 (" in printed.out
+    assert "): cannot adopt i1: it " in printed.out
+    assert "# unmanaged: -odd (" in printed.out
+    assert "): its name starts with '-'\n" in printed.out
+    assert not virtsnap.host.world.changes
+    assert virtsnap("apply", "-f", str(folder), "--auto-approve").code == 0
+    assert virtsnap("plan", "-f", str(folder), "--detailed-exitcode").code == 0
+    assert virtsnap.host.views() == views
+    again = virtsnap("import", "--all", "--adopt")
+    assert again.err == "virtsnap apply adopts 0 snapshots\n"
+    assert documents(again.out) == documents(printed.out)
+
+
+def test_a_hold_is_declared(virtsnap: Command) -> None:
+    virtsnap.host = host(domain("web01", vda="base ← s1 ← s2"))
+    Controller(virtsnap.host).hold("web01", "s1")
+
+    (document,) = yaml.safe_load_all(virtsnap("import", "web01").out)
+
+    assert document["spec"]["snapshots"] == [{"name": "s1", "protect": True}, {"name": "s2"}]

@@ -5,15 +5,19 @@ from dataclasses import replace
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
 
+from reconciler.model.action import AdoptSnapshot, RedefineSnapshot, ReleaseSnapshot
 from reconciler.model.chain import Presence
+from reconciler.model.desired import DesiredSnapshot, Prune, Unmanaged
 from reconciler.model.domain import ObservedDomain
 from reconciler.model.drift import RecordDangling, RecordOutdated
 from reconciler.model.ledger import EntryState
 from reconciler.model.outcome import DomainStatus
-from reconciler.model.plan import HeldBecause
+from reconciler.model.plan import DomainPlan, HeldBecause
 from reconciler.model.power import PowerState
 from reconciler.model.request import Consent, PlanRequest
 from reconciler.planning import fingerprint, holding
+from reconciler.planning.index import index_of
+from reconciler.planning.world import World, world_of
 from tests.engine.passes import planned, reconciled
 from tests.engine.telling import pass_told, situation_told
 from tests.fakes.host import FakeHost
@@ -81,13 +85,144 @@ def deleting(fake: FakeHost) -> set[tuple[str, str]]:
 @given(situations())
 def test_unmanaged_snapshots_are_untouched(situation: Situation) -> None:
     fake = described(situation).fake
-    before = unmanaged(fake)
+    named = adoptable(fake, situation)
+    before = {key: record for key, record in unmanaged(fake).items() if key not in named}
+    files = {key: view for key, view in fake.views().items() if key[::2] in before}
 
     result = reconciled(fake, situation.desired, situation.request)
 
     note(pass_told(result))
     after = unmanaged(fake)
     assert {key: record for key, record in after.items() if key in before} == before
+    assert {key: view for key, view in fake.views().items() if key[::2] in before} == files
+
+
+def adoptable(fake: FakeHost, situation: Situation) -> set[tuple[str, str]]:
+    """Snapshots that a manifest names and asks to adopt."""
+    return {
+        (domain.name, snapshot.name)
+        for wish in situation.desired.domains
+        for domain in fake.observe().domains
+        if wish.domain in (domain.name, domain.uuid) and wish.unmanaged is Unmanaged.ADOPT
+        for snapshot in wish.snapshots
+    }
+
+
+@given(situations())
+def test_what_is_adopted_loses_nothing(situation: Situation) -> None:
+    fake = described(situation).fake
+    files, views = set(fake.world.storage.files), fake.views()
+
+    result = reconciled(fake, situation.desired, situation.request)
+
+    note(pass_told(result))
+    adopted = {
+        (outcome.domain, step.action.snapshot)
+        for outcome in result.outcomes
+        for step in outcome.plan.steps[: outcome.steps_done]
+        if isinstance(step.action, AdoptSnapshot) and step.action.writes_mark
+    }
+    left = managed(fake)
+    assert adopted <= left
+    assert adopted <= adoptable(fake, situation)
+    for key, view in fake.views().items():
+        if key[::2] in adopted:
+            assert view is not None
+            assert view == views[key]
+    if all(is_mark_alone(outcome.plan) for outcome in result.outcomes):
+        assert set(fake.world.storage.files) == files
+
+
+@given(peaceful_situations())
+def test_what_was_adopted_goes_like_any_other_and_the_guest_keeps_its_data(
+    situation: Situation,
+) -> None:
+    fake = described(situation).fake
+    wishes = tuple(
+        replace(wish, unmanaged=Unmanaged.ADOPT, prune=Prune.AUTO, snapshots=())
+        for wish in situation.desired.domains
+    )
+    named = tuple(
+        replace(
+            wish,
+            snapshots=tuple(
+                DesiredSnapshot(name=record.name)
+                for domain in fake.observe().domains
+                if wish.domain in (domain.name, domain.uuid)
+                for record in domain.records
+            ),
+        )
+        for wish in wishes
+    )
+    before = {key: view for key, view in fake.views().items() if len(key) == 2}
+    taken = reconciled(fake, replace(situation.desired, domains=named), PlanRequest())
+    note(pass_told(taken))
+    held_back = held_snapshots(fake)
+
+    gone = reconciled(fake, replace(situation.desired, domains=wishes), PlanRequest())
+
+    note(pass_told(gone))
+    assert {key: view for key, view in fake.views().items() if len(key) == 2} == before
+    assert held_back <= held_snapshots(fake)
+    declared = {wish.domain for wish in wishes}
+    for outcome in gone.outcomes:
+        assert outcome.error is None
+        is_done = outcome.status in (DomainStatus.APPLIED, DomainStatus.IN_SYNC)
+        if is_done and declared & {outcome.domain, outcome.plan.uuid}:
+            left = {name for domain, name in managed(fake) if domain == outcome.domain}
+            assert left == {name for domain, name in held_back if domain == outcome.domain}
+
+
+def is_mark_alone(plan: DomainPlan) -> bool:
+    """No step but of the kind that writes marks."""
+    kinds = AdoptSnapshot | ReleaseSnapshot | RedefineSnapshot
+    return all(isinstance(step.action, kinds) for step in plan.steps)
+
+
+@given(situations())
+def test_what_is_held_is_neither_removed_nor_lost(situation: Situation) -> None:
+    fake = described(situation).fake
+    before = held_snapshots(fake) - released(situation, fake)
+    views = managed_and_kept(fake, situation)
+
+    result = reconciled(fake, situation.desired, situation.request)
+
+    note(pass_told(result))
+    assert before <= held_snapshots(fake)
+    assert before <= {(d.name, record.name) for d in fake.observe().domains for record in d.records}
+    for key, view in fake.views().items():
+        if key[::2] in before and key in views:
+            assert view == views[key], key
+
+
+def held_snapshots(fake: FakeHost) -> set[tuple[str, str]]:
+    """Managed snapshots that record or ledger say are held."""
+    return {(w.domain.name, r.name) for w in worlds(fake) for r in w.domain.records if w.is_held(r)}
+
+
+def managed(fake: FakeHost) -> set[tuple[str, str]]:
+    """Snapshots that are ours."""
+    return {
+        (w.domain.name, r.name) for w in worlds(fake) for r in w.domain.records if w.is_managed(r)
+    }
+
+
+def worlds(fake: FakeHost) -> list[World]:
+    """Every domain as the planner sees it."""
+    index = index_of(fake.observe())
+    return [world_of(index, domain) for domain in index.host.domains]
+
+
+def released(situation: Situation, fake: FakeHost) -> set[tuple[str, str]]:
+    """Snapshots whose manifest says ``protect: false``."""
+    return {
+        (domain.name, snapshot.name)
+        for wish in situation.desired.domains
+        for domain in fake.observe().domains
+        if wish.domain in (domain.name, domain.uuid)
+        for snapshot in wish.snapshots
+        if snapshot.protect is False
+    }
 
 
 def unmanaged(fake: FakeHost) -> dict[tuple[str, str], object]:
@@ -121,6 +256,11 @@ def test_a_second_pass_finds_nothing_to_do(situation: Situation) -> None:
         # a refusal met on the way, or one that another domain's plan has lifted
         failed = failed or outcome.refusals != outcome.plan.refusals
         failed = failed or any(r.fact("kind") == "domain" for r in outcome.refusals)
+        # a record that holds nothing any more, kept by its hold: a create puts a layer above it
+        failed = failed or any(
+            isinstance(d, RecordDangling) and (plan.domain, d.snapshot) in held_snapshots(fake)
+            for d in outcome.plan.drift
+        )
         # what it waited for may be done by now
         failed = failed or bool(outcome.waits_for)
         failed = failed or any("apply again" in r.fact("cause") for r in outcome.refusals)

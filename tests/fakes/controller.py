@@ -30,6 +30,7 @@ from reconciler.model.names import (
 )
 from reconciler.model.power import PowerOwed
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
+from reconciler.planning import bookkeeping
 from tests.fakes import block_jobs, offline, power
 from tests.fakes.domain import FakeDomain, Obedience
 from tests.fakes.host import FakeHost
@@ -58,6 +59,7 @@ class Controller:
         inside: bool = False,
         memory: bool = False,
         until: str = "taken",
+        is_held: bool = False,
     ) -> None:
         """Take a managed snapshot of *targets* (every writable disk unless said).
 
@@ -74,12 +76,14 @@ class Controller:
             action = self._inside(domain, action)
         elif memory:
             action = self._with_memory(domain, action)
+        action = replace(action, is_held=is_held)
         entry = LedgerEntry(
             name=named,
             uid=self.host.world.identity.uid(),
             state=EntryState.CREATING,
             source=self.source,
             manifest=f"{name}.yaml",
+            is_held=is_held,
         )
         images = tuple(
             LedgerImage(path=new.overlay, disk=new.target, snapshot=named)
@@ -204,6 +208,31 @@ class Controller:
         if until == "off":
             power.shut_off(self.host.world, domain)
 
+    def hold(self, name: str, snapshot: str, *, until: str = "recorded") -> None:
+        """Put a hold on a snapshot that was taken; *until* ``intended`` dies before the record."""
+        domain, named = self.host.domain(name), SnapshotName(snapshot)
+        before = self._ledger(domain)
+        entry = before.entry(named)
+        if entry is None or entry.state is not EntryState.TAKEN or named not in domain.records:
+            return
+        entries = tuple(replace(e, is_held=e.is_held or e is entry) for e in before.entries)
+        ledger = self.host.remember(domain.uuid, replace(before, entries=entries))
+        if until == "recorded":
+            self.host.mark_record(domain.uuid, named, bookkeeping.mark(ledger, named))
+
+    def mark(self, name: str, snapshot: str) -> None:
+        """Begin to adopt a snapshot that a person took, and die before the ledger knows of it."""
+        domain, named = self.host.domain(name), SnapshotName(snapshot)
+        before = self._ledger(domain)
+        seen = self.host.observe().domain(domain.uuid)
+        record = seen.record(named) if seen else None
+        if record is None or record.uid is not None or before.entry(named) is not None:
+            return
+        entry = LedgerEntry(name=named, uid=self.host.world.identity.uid(), state=EntryState.TAKEN)
+        written = self.host.remember(domain.uuid, before)  # the fence came before
+        ledger = replace(written, entries=(*before.entries, entry))
+        self.host.mark_record(domain.uuid, named, bookkeeping.mark(ledger, named))
+
     def begin_removal(self, name: str, snapshot: str, *, until: str) -> bool:
         """Begin to remove a managed snapshot, and die; False when it cannot be begun.
 
@@ -241,6 +270,8 @@ class Controller:
         entry = self._ledger(domain).entry(snapshot)
         if record is None or entry is None or entry.state is not EntryState.TAKEN:
             return None
+        if entry.is_held or self._is_held(domain, snapshot):
+            return None
         for target, taken in sorted(record.disks.items()):
             disk = domain.definition.disk(target)
             if disk is None or taken.capture is not DiskCapture.EXTERNAL or target in domain.jobs:
@@ -257,6 +288,11 @@ class Controller:
                     disk=target, base=taken.source, merged=(taken.overlay,), snapshots=(snapshot,)
                 )
         return None
+
+    def _is_held(self, domain: FakeDomain, snapshot: SnapshotName) -> bool:
+        seen = self.host.observe().domain(domain.uuid)
+        record = seen.record(snapshot) if seen else None
+        return record is not None and record.is_held
 
     def _stands_alone(self, overlay: ImagePath, above: ImagePath | None) -> bool:
         """No other image stands on it: virtsnap would have refused."""

@@ -23,7 +23,14 @@ def take(draw: Draw, fake: FakeHost) -> None:
     quiesce = can_freeze and draw(st.booleans())
     description = draw(st.sampled_from(["", "", "before the upgrade"]))
     if name and targets:
-        Controller(fake).take(domain.name, name, targets, quiesce=quiesce, description=description)
+        Controller(fake).take(
+            domain.name,
+            name,
+            targets,
+            quiesce=quiesce,
+            description=description,
+            is_held=draw(st.integers(0, 9)) == 7,
+        )
         fake.guest_goes_on(domain.name)
 
 

@@ -206,6 +206,11 @@ class FakeHost:
         with self._change("start"):
             power.start_again(self.world, self.world.domain(domain), is_paused=is_paused)
 
+    def mark_record(self, domain: DomainUuid, snapshot: SnapshotName, ledger: Ledger) -> None:
+        """The ledger copy alone."""
+        with self._change("mark_record"):
+            self.world.domain(domain).record(snapshot).ledger = ledger
+
     def remove_image(self, path: ImagePath) -> None:
         """One file; gone already is gone."""
         with self._change("remove_image"):

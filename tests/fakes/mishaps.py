@@ -199,8 +199,16 @@ def ledger_trouble(draw: Draw, fake: FakeHost) -> None:
 
 
 def died_in_a_create(draw: Draw, fake: FakeHost) -> None:
-    """An earlier virtsnap died, or libvirt failed, in the middle of a create."""
+    """An earlier virtsnap died, or libvirt failed, while it took, adopted or held a snapshot."""
     domain = a_domain(draw, fake)
+    what, controller = draw(st.integers(0, 4)), Controller(fake)
+    if what < 3 and domain.records:
+        for record in sorted(domain.records):
+            if what == 0:
+                controller.mark(domain.name, record)
+            else:
+                controller.hold(domain.name, record, until="intended")
+        return
     name, targets = free_name(draw, domain), some_targets(draw, domain)
     until = draw(st.sampled_from(("intended", "created", "unrecorded")))
     if name and targets:
@@ -229,6 +237,7 @@ def died_shutting_down(draw: Draw, fake: FakeHost) -> None:
 
 
 MISHAPS: tuple[Happening, ...] = (
+    died_in_a_removal,
     died_in_a_removal,
     died_in_a_removal,
     died_in_a_removal,

@@ -173,6 +173,7 @@ def _record(domain: FakeDomain, record: FakeRecord) -> SnapshotRecord:
             sorted(set(record.inactive.values()) - {d.source for d in record.disks.values()})
         ),
         uid=entry.uid if entry is not None and is_ours else None,
+        is_held=entry is not None and is_ours and entry.is_held,
         intent_images=_intent_images(copy, record) if is_ours else (),
         ledger_serial=copy.serial if copy else 0,
         is_delete_unfinished=record.is_delete_unfinished,

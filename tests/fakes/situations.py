@@ -107,8 +107,21 @@ def _has_stray_reader(host: ObservedHost, domain: ObservedDomain) -> bool:
     return any(i.backing in _open(domain) and i.path not in known for i in host.images)
 
 
+def _is_half_held(_host: ObservedHost, domain: ObservedDomain) -> bool:
+    held = {e.name for e in (domain.ledger.entries if domain.ledger else ()) if e.is_held}
+    return any(r.name in held and not r.is_held for r in domain.records)
+
+
+def _has_stray_mark(_host: ObservedHost, domain: ObservedDomain) -> bool:
+    known = {e.name for e in (domain.ledger.entries if domain.ledger else ())}
+    return domain.ledger is not None and any(r.uid and r.name not in known for r in domain.records)
+
+
 CHECKS: dict[str, Check] = {
     "branches": _has_branch,
+    "held snapshot": lambda _host, domain: any(record.is_held for record in domain.records),
+    "half a hold": _is_half_held,
+    "mark without entry": _has_stray_mark,
     "two disks": lambda _host, domain: len(domain.disks) > 1,
     "per-disk skip": _skips_a_disk,
     "shared base": _shares_a_base,

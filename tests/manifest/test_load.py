@@ -15,6 +15,7 @@ from reconciler.model.desired import (
     Power,
     Prune,
     Quiesce,
+    Unmanaged,
 )
 from reconciler.model.manifest_file import ManifestFile
 from reconciler.model.names import DiskTarget, HostName, SnapshotName
@@ -41,7 +42,7 @@ def test_what_is_left_out_is_off() -> None:
     assert found.host == "local"
     assert found.domain == "web01"
     assert found.prune is Prune.NEVER
-    assert found.report_unmanaged
+    assert found.unmanaged is Unmanaged.REPORT
     assert found.max_depth is None
     assert found.snapshots == (DesiredSnapshot(name=SnapshotName("s1"), overlay=DEFAULT_OVERLAY),)
 
@@ -57,7 +58,7 @@ def test_everything_that_this_version_supports_arrives() -> None:
 
     assert found.domain == "web01.example"
     assert found.prune is Prune.CONFIRM
-    assert not found.report_unmanaged
+    assert found.unmanaged is Unmanaged.IGNORE
     assert found.max_depth == 8
     assert found.snapshots[0] == DesiredSnapshot(
         name=SnapshotName("s1"),
@@ -67,8 +68,21 @@ def test_everything_that_this_version_supports_arrives() -> None:
         take=frozenset({DiskTarget("vda")}),
         power=Power.RUNNING,
         overlay="/srv/{{ disk.target }}-{{snapshot.name}}",
+        protect=False,
     )
     assert found.snapshots[1].after == "s1"
+
+
+def test_holds_retaking_and_adopting_arrive() -> None:
+    found = domain(
+        "{unmanaged: adopt, snapshots: [{name: a, protect: true, ifLost: retake},"
+        " {name: b, protect: false}, {name: c, ifLost: report}]}"
+    )
+
+    assert found.unmanaged is Unmanaged.ADOPT
+    # a key that is left out is no opinion: it does not end a hold
+    assert [snapshot.protect for snapshot in found.snapshots] == [True, False, None]
+    assert [snapshot.is_retaken for snapshot in found.snapshots] == [True, False, False]
 
 
 def test_without_a_host_there_is_the_local_one() -> None:

@@ -12,6 +12,7 @@ from reconciler.model.action import (
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
+    ReleaseSnapshot,
     RemoveImage,
     ThawGuest,
 )
@@ -83,11 +84,14 @@ def line(action: Action) -> str:
             parts = [f"{c.target}={short(c.source or c.overlay or '')}" for c in action.sources]
             parts += ["current"] if action.make_current else []
             parts += [f"'{action.description}'"] if action.description is not None else []
+            parts += ["held"] if action.holds else []
             return f"redefine {action.snapshot} {' '.join(parts)}"
         case RemoveImage():
             return f"remove {short(action.path)} {action.cause}"
         case AdoptSnapshot():
-            return f"adopt {action.snapshot} {action.state}"
+            return f"adopt {action.snapshot} {'mark' if action.writes_mark else action.state}"
+        case ReleaseSnapshot():
+            return f"release {action.snapshot}"
         case ThawGuest():
             return "thaw"
         case _:

@@ -9,6 +9,7 @@ from reconciler.model.action import (
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
+    ReleaseSnapshot,
     ShutDownDomain,
     SourceChange,
     StartDomain,
@@ -27,6 +28,9 @@ DIFFERENCES: tuple[drift.Difference, ...] = (
     ),
     drift.SnapshotUnmanaged(snapshot=s1),
     drift.DescriptionDiffers(snapshot=s1, desired="a", observed="b"),
+    drift.SnapshotUnmanaged(snapshot=s1, is_declared=True),
+    drift.HoldDiffers(snapshot=s1, desired=True),
+    drift.HoldDiffers(snapshot=s1, desired=False),
     drift.CaptureDiffers(snapshot=s1, field="type", desired="internal", observed="external"),
     *(
         drift.RecordDangling(
@@ -85,6 +89,18 @@ ACTIONS = (
         consistency=Consistency.CRASH,
         images=((vda, image("a")),),
     ),
+    AdoptSnapshot(
+        snapshot=s1,
+        uid="u",
+        state=EntryState.TAKEN,
+        created=1,
+        consistency=None,
+        is_held=True,
+        writes_mark=True,
+        manifest="web01.yaml",
+    ),
+    RedefineSnapshot(snapshot=s1, holds=True),
+    ReleaseSnapshot(snapshot=s1),
     removed_image("a"),
     FinishJob(
         disk=vda,

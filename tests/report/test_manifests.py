@@ -8,6 +8,7 @@ from hypothesis import example, given, note
 from hypothesis import strategies as st
 
 from reconciler.manifest.load import load
+from reconciler.model.action import AdoptSnapshot, RedefineSnapshot
 from reconciler.model.desired import Desired, DesiredSnapshot
 from reconciler.model.domain import Disk as ObservedDisk
 from reconciler.model.domain import DiskKind, ObservedDomain, PowerState
@@ -21,16 +22,17 @@ from reconciler.model.names import (
     SnapshotName,
     why_not_a_name,
 )
-from reconciler.model.plan import DomainPlan
+from reconciler.model.outcome import DomainStatus
+from reconciler.model.plan import DomainPlan, Reason
 from reconciler.model.refusal import RefusalCode
 from reconciler.model.request import PlanRequest
 from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
-from reconciler.planning import storage
+from reconciler.planning import adopting, differ, storage
 from reconciler.planning.index import index_of
-from reconciler.planning.world import world_of
+from reconciler.planning.world import World, world_of
 from reconciler.report.manifests import manifest_text
 from tests.drawing import domain, host, unmanaged
-from tests.engine.passes import planned
+from tests.engine.passes import planned, reconciled
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
 from tests.fakes.host import FakeHost
@@ -105,7 +107,7 @@ def comments(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines()[1:] if line.strip().startswith("#")]
 
 
-def imported(fake: FakeHost) -> list[str]:
+def imported(fake: FakeHost, *, adopts: bool = False) -> list[str]:
     seen = fake.observe()
     index = index_of(seen)
     return [
@@ -115,9 +117,15 @@ def imported(fake: FakeHost) -> list[str]:
                 found.snapshot: found.cause
                 for found in storage.dangling(world_of(index, each), frozenset())
             },
+            adopting=adoption(world_of(index, each)) if adopts else None,
         )
         for each in seen.domains
     ]
+
+
+def adoption(world: World) -> dict[SnapshotName, str | None]:
+    found = adopting.candidates(world)
+    return {name: None if why is None else str(why.code) for name, why in found.items()}
 
 
 def test_a_domain_is_described() -> None:
@@ -319,6 +327,39 @@ def test_what_is_imported_plans_to_nothing(drawn: tuple[FakeHost, tuple[str, ...
         assert work(plan) <= work(due[plan.uuid])
         assert refused(plan) <= refused(due[plan.uuid])
         assert RefusalCode.NAME_TAKEN not in refused(plan)
+
+
+@given(hosts())
+def test_what_is_imported_to_be_adopted_plans_to_nothing_once_it_is(
+    drawn: tuple[FakeHost, tuple[str, ...]],
+) -> None:
+    fake, history = drawn
+    texts = imported(fake, adopts=True)
+    note(f"{history}\n" + "".join(texts))
+    before = {plan.uuid: plan for plan in planned(fake, loaded(*texts), PlanRequest()).domains}
+    due = {plan.uuid: plan for plan in planned(fake, empty_of(fake), PlanRequest()).domains}
+
+    result = reconciled(fake, loaded(*texts), PlanRequest())
+
+    for plan in before.values():
+        note(str(plan))
+        assert not refused(plan) & {RefusalCode.NAME_TAKEN, RefusalCode.NOT_ADOPTABLE}
+        # of what is ours from now on the record and the current mark are put right
+        kinds = AdoptSnapshot | RedefineSnapshot
+        others = tuple(step for step in plan.steps if not isinstance(step.action, kinds))
+        assert work(replace(plan, steps=others)) <= work(due[plan.uuid])
+    if all(outcome.status is not DomainStatus.FAILED for outcome in result.outcomes):
+        for plan in planned(fake, loaded(*texts), PlanRequest()).domains:
+            left = [step for step in plan.steps if step.reason is Reason.DECLARED_UNMANAGED]
+            rebuilt = differ.rebuild_only(world_of_uuid(fake, plan.uuid)) or any(
+                step.reason is Reason.LEDGER_STALE for step in before[plan.uuid].steps
+            )
+            assert not left or rebuilt
+
+
+def world_of_uuid(fake: FakeHost, uuid: DomainUuid | None) -> World:
+    index = index_of(fake.observe())
+    return world_of(index, next(d for d in index.host.domains if d.uuid == uuid))
 
 
 def work(plan: DomainPlan) -> set[str]:

@@ -1,0 +1,138 @@
+"""``virtsnap release``."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Annotated
+
+import typer
+
+from reconciler.cli import wiring
+from reconciler.cli.chosen import Pair
+from reconciler.cli.console import show_document, show_lines
+from reconciler.cli.exit_code import ExitCode, of_outcomes, of_plan
+from reconciler.cli.observe import observed_hosts
+from reconciler.cli.options import Options, Output
+from reconciler.cli.plan import show_plan
+from reconciler.cli.progress import listening
+from reconciler.cli.stopping import stopping
+from reconciler.errors import UsageError, VirtsnapError
+from reconciler.model.desired import Desired
+from reconciler.model.domain import ObservedHost
+from reconciler.model.names import HostName, SnapshotName
+from reconciler.model.outcome import DomainOutcome
+from reconciler.model.plan import Plan
+from reconciler.model.request import PlanRequest
+from reconciler.report.lines import Line
+
+Held = Annotated[
+    str, typer.Argument(metavar="DOMAIN/SNAPSHOT", help="The snapshot whose hold is to end.")
+]
+
+
+def release(options: Options, held: Held) -> int:
+    """End the hold of a snapshot (`protect: true`), so that pruning may take it again.
+
+    A manifest that still says `protect: true` puts it back with the next apply.
+    """
+    from reconciler.engine import executor
+    from reconciler.engine.reconcile import observe_all
+    from reconciler.planning import planner, releasing
+
+    # no domain has a slash in its name
+    domain_name, slash, snapshot = held.partition("/")
+    if not (domain_name and slash and snapshot):
+        raise UsageError(
+            f"cannot release {held}: name a domain and a snapshot of it",
+            hint="virtsnap release DOMAIN/SNAPSHOT; to look: virtsnap tree",
+        )
+    hosts = observed_hosts(options)
+    with wiring.opened(hosts, options, is_readonly=False) as connections:
+        seen = observe_all(connections)
+        observed, domain = _pair(seen, domain_name)
+        _demand_managed((observed, domain), SnapshotName(snapshot))
+        host = next(h for h in hosts if seen.get(h.name) is observed)
+        desired = Desired(source="", revision=None, is_complete=False, hosts=(host,), domains=())
+        part = releasing.release(host, observed, domain, SnapshotName(snapshot))
+        plan = planner.whole((part,), desired, created_at=datetime.now(UTC))
+        if not part.steps:
+            return _nothing_done(plan, desired, held, options)
+        stop = threading.Event()
+        with stopping(stop), listening(options) as listener:
+            tools = wiring.tools(connections, hosts, options, listener=listener, stop=stop)
+            outcomes = executor.apply(plan, desired, PlanRequest(), tools)
+    return _end(plan, outcomes, options)
+
+
+def _pair(seen: Mapping[HostName, ObservedHost], wanted: str) -> Pair:
+    """The only domain of that name or UUID."""
+    pairs = [(host, d) for host in seen.values() for d in host.domains]
+    found = [pair for pair in pairs if wanted in (pair[1].name, pair[1].uuid)]
+    if len(found) > 1:
+        raise UsageError(
+            f"cannot release a snapshot of {wanted}: several hosts have that domain",
+            hint=f"choose one: --host {found[0][0].name}",
+        )
+    if not found:
+        near = _meant(wanted, [domain.name for _, domain in pairs])
+        raise VirtsnapError(
+            f"cannot release a snapshot of {wanted}: there is no such domain{near}",
+            hint="virtsnap tree",
+        )
+    return found[0]
+
+
+def _demand_managed(pair: Pair, snapshot: SnapshotName) -> None:
+    """The snapshot is there and ours, and the ledger can be trusted."""
+    from reconciler.planning import differ, releasing
+    from reconciler.planning.index import index_of
+    from reconciler.planning.world import world_of
+
+    host, domain = pair
+    world = world_of(index_of(host), domain)
+    cause = releasing.why_not_released(world, snapshot)
+    if cause is None:
+        return
+    names = [record.name for record in domain.records if world.is_managed(record)]
+    near = _meant(snapshot, names) if domain.record(snapshot) is None else ""
+    raise VirtsnapError(
+        f"cannot release {domain.name}/{snapshot}: {cause}{near}",
+        hint="virtsnap plan" if differ.rebuild_only(world) else f"virtsnap tree {domain.name}",
+    )
+
+
+def _meant(wanted: str, names: Sequence[str]) -> str:
+    near = get_close_matches(wanted, names, n=1, cutoff=0.5)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _nothing_done(plan: Plan, desired: Desired, held: str, options: Options) -> int:
+    code = of_plan(plan, is_detailed=True)
+    if not options.is_text:
+        _show_outcome(plan, (), code, options)
+    elif code is ExitCode.DONE:
+        show_lines([Line(f"{held} is not held: nothing to do")], no_color=options.no_color)
+    else:
+        show_plan(plan, desired, options)
+    return code
+
+
+def _end(plan: Plan, outcomes: tuple[DomainOutcome, ...], options: Options) -> int:
+    from reconciler.report.outcome_text import outcome_lines
+
+    code = of_outcomes(outcomes)
+    if options.is_text:
+        show_lines(outcome_lines(outcomes), no_color=options.no_color)
+    else:
+        _show_outcome(plan, outcomes, code, options)
+    return code
+
+
+def _show_outcome(
+    plan: Plan, outcomes: tuple[DomainOutcome, ...], code: int, options: Options
+) -> None:
+    from reconciler.report.documents import outcome_document
+
+    document = outcome_document(plan, outcomes, exit_code=int(code))
+    show_document(document, as_yaml=options.output is Output.YAML)
