@@ -14,6 +14,7 @@ from reconciler.model.desired import (
     Desired,
     DesiredDomain,
     DesiredHost,
+    DesiredRevert,
     DesiredSnapshot,
     Origin,
     Prune,
@@ -186,6 +187,7 @@ def wanted(
     quiesce: Quiesce = Quiesce.NEVER,
     max_depth: int | None = None,
     unmanaged: Unmanaged = Unmanaged.REPORT,
+    revert: DesiredRevert | None = None,
 ) -> DesiredDomain:
     """The manifest of a domain: its snapshots by name, or whole."""
     return DesiredDomain(
@@ -199,6 +201,7 @@ def wanted(
         prune=prune,
         max_depth=max_depth,
         unmanaged=unmanaged,
+        revert=revert,
     )
 
 

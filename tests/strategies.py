@@ -22,12 +22,14 @@ from reconciler.model.desired import (
     Desired,
     DesiredDomain,
     DesiredHost,
+    DesiredRevert,
     DesiredSnapshot,
     Disruption,
     Origin,
     Power,
     Prune,
     Quiesce,
+    RevertConfig,
     Shutdown,
     Unmanaged,
     Window,
@@ -199,9 +201,20 @@ def _desired_domain(draw: Draw, domain: FakeDomain) -> DesiredDomain:
         prune=draw(st.sampled_from((Prune.AUTO, Prune.AUTO, Prune.CONFIRM, Prune.NEVER))),
         unmanaged=draw(st.sampled_from(Unmanaged)),
         max_depth=draw(st.sampled_from((None, None, None, 2, 4))),
+        revert=draw(_desired_revert([*known, *fresh])) if draw(st.integers(0, 2)) == 0 else None,
         is_suspended=draw(st.integers(0, 19)) == 0,
         **draw(st.sampled_from(DISRUPTIONS)),
         shutdown=Shutdown(timeout=120, then_destroy=draw(st.booleans())),
+    )
+
+
+@st.composite
+def _desired_revert(draw: Draw, names: list[str]) -> DesiredRevert:
+    return DesiredRevert(
+        to=SnapshotName(draw(st.sampled_from([*names, "nobody"]))),
+        request=draw(st.sampled_from(("r1", "r1", "r2"))),
+        config=draw(st.sampled_from(RevertConfig)),
+        discards=draw(st.integers(0, 2)) == 0,
     )
 
 

@@ -94,6 +94,7 @@ EXAMPLES: tuple[drift.Difference, ...] = (
     drift.PowerOwed(state=PowerState.RUNNING, is_off=True),
     drift.PowerOwed(state=PowerState.RUNNING, is_off=False),
     drift.PowerOwed(state=PowerState.RUNNING, is_off=False, until=_LATE),
+    drift.RevertRequested(snapshot=_S1, request="INC-4711"),
     drift.DomainMissing(near=("web-01",)),
     drift.ManifestGone(manifest="web01.yaml", snapshots=(_S1,)),
 )
@@ -145,6 +146,8 @@ MEANINGS: dict[type[drift.Difference], str] = {
     "running again since. It is started at the end of the next plan; one that runs again by itself is "
     "left as it is. A guest that did not obey in time may obey late: it stays owed for one more "
     "`shutdown.timeout`.",
+    drift.RevertRequested: "The manifest asks to go back to a snapshot, with a `request` that was not "
+    "done on this domain yet. It is done once.",
     drift.DomainMissing: "The manifest names a domain that this libvirt does not have.",
     drift.ManifestGone: "The domain was declared by this very source, which was read whole, and has "
     "no manifest there any more. Its snapshots stay.",

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from reconciler.cli.options import Options
 from reconciler.errors import UsageError, VirtsnapError
 from reconciler.model.desired import Desired, DesiredHost
+from reconciler.model.ledger import Remembered
 from reconciler.model.names import DomainUuid, HostName
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 LOCAL = HostName("local")
 
-#: The highest ledger serial that this machine has written for a domain.
-SerialOf = Callable[[DomainUuid], int]
+#: What this machine's journal knows of a domain.
+RememberedBy = Callable[[DomainUuid], Remembered]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +42,13 @@ def open_hypervisor(
     *,
     is_readonly: bool,
     extra_folders: tuple[str, ...],
-    serial_of: SerialOf,
+    remembered: RememberedBy,
 ) -> "Hypervisor":
     """The host at *uri*; libvirt is loaded here, and not before."""
     from reconciler.hypervisor.host import LibvirtHost
 
     return LibvirtHost(
-        name, uri, is_readonly=is_readonly, extra_folders=extra_folders, serial_of=serial_of
+        name, uri, is_readonly=is_readonly, extra_folders=extra_folders, remembered=remembered
     )
 
 
@@ -90,7 +91,7 @@ def opened(
     hosts: tuple[DesiredHost, ...], options: Options, *, is_readonly: bool
 ) -> "Iterator[dict[HostName, Hypervisor]]":
     """A connection to every host; closed at the end."""
-    serial_of = _serials(folders_of(hosts, options))
+    remembered = _journals(folders_of(hosts, options))
     with ExitStack() as stack:
         connections = {}
         for host in hosts:
@@ -99,7 +100,7 @@ def opened(
                 host.uri or options.uri,
                 is_readonly=is_readonly,
                 extra_folders=host.folders,
-                serial_of=serial_of,
+                remembered=remembered,
             )
             close = getattr(connection, "close", None)
             if close is not None:
@@ -179,18 +180,18 @@ def _runtime_folder(environment: Mapping[str, str], *, is_session: bool) -> Path
     return Path(runtime) / "virtsnap"
 
 
-def _serials(folders: Folders) -> SerialOf:
+def _journals(folders: Folders) -> RememberedBy:
     """Reads the journal where this user may; who may not has written nothing either."""
 
-    def serial_of(domain: DomainUuid) -> int:
+    def remembered(domain: DomainUuid) -> Remembered:
         from reconciler.engine.journal import FileJournal
 
         try:
-            return FileJournal(folders.state).serial(domain)
+            return FileJournal(folders.state).remembered(domain)
         except (OSError, VirtsnapError):
-            return 0
+            return Remembered()
 
-    return serial_of
+    return remembered
 
 
 def _text_of(path: str) -> str:

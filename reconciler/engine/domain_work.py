@@ -1,7 +1,7 @@
 """The work on one domain: under its lock and fence, step by step, looking after each."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.engine import fence, power_steps, steps
@@ -15,6 +15,8 @@ from reconciler.model.action import (
     DeleteSnapshot,
     FinishJob,
     RemoveImage,
+    RevertInternal,
+    RevertSnapshot,
     ShutDownDomain,
     StartDomain,
 )
@@ -214,6 +216,10 @@ class DomainWork:
                     domain=world.domain.name,
                     cause="somebody started it",
                 )
+            case RevertSnapshot():
+                return safety.why_not_revert(world, step.action)
+            case RevertInternal():
+                return safety.why_not_revert_internal(world, step.action)
             case _:
                 return None
 
@@ -224,21 +230,33 @@ class DomainWork:
 
         A fence that somebody took over meanwhile is never written over.
         """
+        return self._write(self._next(ledger, world), step)
+
+    def write_by(self, call: Callable[[Ledger], None], ledger: Ledger, world: World) -> None:
+        """Let *call* write *ledger* together with what it does itself."""
+        following = self._next(ledger, world)
+        call(following)
+        self._note(following, None)
+
+    def _next(self, ledger: Ledger, world: World) -> Ledger:
         if self._is_fenced:
             fence.check(self.port, self.uuid, holder=self.tools.identity.holder())
         highest = max(world.highest_serial, self._serial)
         holder = self.tools.identity.holder()
         fenced = fence.fenced(ledger, self.tools.clock, holder=holder, plan_id=self.plan.plan_id)
-        return self._write(bookkeeping.next_serial(fenced, highest), step)
+        return bookkeeping.next_serial(fenced, highest)
 
     def _write(self, ledger: Ledger, step: Step | None) -> Ledger:
         self.port.write_ledger(self.uuid, ledger)
+        return self._note(ledger, step)
+
+    def _note(self, ledger: Ledger, step: Step | None) -> Ledger:
         self._serial, self.ledger = ledger.serial, ledger
         if step is not None:
             name = f"{self.plan.plan_id} {step.id} {step.action.name}"
-            self.tools.journal.intend(self.uuid, step=name, serial=ledger.serial)
+            self.tools.journal.intend(self.uuid, step=name, ledger=ledger)
         else:
-            self.tools.journal.confirm(self.uuid, serial=ledger.serial)
+            self.tools.journal.confirm(self.uuid, ledger=ledger)
         return ledger
 
     def _rebuild(self, world: World, todo: tuple[Step, ...]) -> None:

@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 
 from reconciler.errors import NotPermittedError
-from reconciler.model.names import DomainUuid
+from reconciler.model.ledger import Ledger, LedgerRequest, Remembered, done_requests
+from reconciler.model.names import DomainUuid, SnapshotName
 
 
 class FileJournal:
@@ -14,18 +15,32 @@ class FileJournal:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def serial(self, domain: DomainUuid) -> int:
-        """The highest ledger serial written from here, 0 for none."""
-        serial = self._read(domain).get("serial", 0)
-        return serial if isinstance(serial, int) else 0
+    def remembered(self, domain: DomainUuid) -> Remembered:
+        """What was written from here."""
+        found = self._read(domain)
+        serial, requests = found.get("serial", 0), found.get("requests", {})
+        done = requests.items() if isinstance(requests, dict) else ()
+        return Remembered(
+            serial=serial if isinstance(serial, int) else 0,
+            requests=tuple(
+                LedgerRequest(request=str(value), to=SnapshotName(str(to))) for value, to in done
+            ),
+        )
 
-    def intend(self, domain: DomainUuid, *, step: str, serial: int) -> None:
-        """*step* is about to happen, with the ledger at *serial*."""
-        self._write(domain, {"serial": max(serial, self.serial(domain)), "step": step})
+    def intend(self, domain: DomainUuid, *, step: str, ledger: Ledger) -> None:
+        """*step* is about to happen, with *ledger* written."""
+        self._note(domain, step, ledger)
 
-    def confirm(self, domain: DomainUuid, *, serial: int) -> None:
-        """The step of the last ``intend`` is done, the ledger is at *serial*."""
-        self._write(domain, {"serial": max(serial, self.serial(domain)), "step": None})
+    def confirm(self, domain: DomainUuid, *, ledger: Ledger) -> None:
+        """The step of the last ``intend`` is done, *ledger* is written."""
+        self._note(domain, None, ledger)
+
+    def _note(self, domain: DomainUuid, step: str | None, ledger: Ledger) -> None:
+        """Requests are never dropped: the ledger may be lost, and an old manifest come back."""
+        before = self.remembered(domain)
+        requests = {r.request: r.to for r in (*before.requests, *done_requests(ledger))}
+        serial = max(ledger.serial, before.serial)
+        self._write(domain, {"serial": serial, "step": step, "requests": requests})
 
     def _path(self, domain: DomainUuid) -> Path:
         return self._folder / f"{domain}.json"

@@ -10,10 +10,13 @@ from reconciler.model.action import (
     CreateSnapshot,
     DeleteSnapshot,
     FinishJob,
+    NewOverlay,
     RedefineSnapshot,
+    RevertInternal,
+    RevertSnapshot,
 )
 from reconciler.model.domain import ObservedHost
-from reconciler.model.ledger import Ledger
+from reconciler.model.ledger import Ledger, Remembered
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
 from reconciler.model.power import Stopped
 
@@ -101,6 +104,28 @@ class Hypervisor(Protocol):
     def delete_snapshot(self, domain: DomainUuid, action: DeleteSnapshot) -> None:
         """Delete an internal snapshot with what its images hold of it; no other, no child."""
 
+    def make_overlays(self, domain: DomainUuid, overlays: tuple[NewOverlay, ...]) -> None:
+        """Make each overlay, empty, on its frozen layer; ``StepRefused`` where a path is taken."""
+
+    def define_reverted(self, domain: DomainUuid, action: RevertSnapshot, ledger: Ledger) -> None:
+        """Switch the disks of a shut-off domain to the overlays and write *ledger*, in one define.
+
+        ``StepRefused`` when the domain was started.
+        """
+
+    def revert_internal(self, domain: DomainUuid, action: RevertInternal, ledger: Ledger) -> None:
+        """Native revert of a shut-off domain; *ledger* is in the target's record already.
+
+        The present definition is defined again, but for ``config: whole``.  ``StepRefused`` when
+        the domain was started.
+        """
+
+    def go_on_from(self, domain: DomainUuid, memory: ImagePath, *, is_paused: bool) -> None:
+        """Start a domain that is off from a memory image, on the images it has now.
+
+        ``StepRefused`` when there is a managed save image.
+        """
+
     def forget_snapshot(self, domain: DomainUuid, snapshot: SnapshotName) -> None:
         """Drop the record alone; the records of its children say what they said."""
 
@@ -136,14 +161,14 @@ class Hypervisor(Protocol):
 class Journal(Protocol):
     """The write-ahead record on this machine, one per domain, fsynced."""
 
-    def serial(self, domain: DomainUuid) -> int:
-        """The highest ledger serial written from here, 0 for none."""
+    def remembered(self, domain: DomainUuid) -> Remembered:
+        """What was written from here."""
 
-    def intend(self, domain: DomainUuid, *, step: str, serial: int) -> None:
-        """*step* is about to happen, with the ledger at *serial*."""
+    def intend(self, domain: DomainUuid, *, step: str, ledger: Ledger) -> None:
+        """*step* is about to happen, with *ledger* written."""
 
-    def confirm(self, domain: DomainUuid, *, serial: int) -> None:
-        """The step of the last ``intend`` is done, the ledger is at *serial*."""
+    def confirm(self, domain: DomainUuid, *, ledger: Ledger) -> None:
+        """The step of the last ``intend`` is done, *ledger* is written."""
 
 
 class Locks(Protocol):

@@ -54,10 +54,12 @@ def _late(owing: Ledger, work: DomainWork, patience: timedelta) -> Ledger:
 
 def start(work: DomainWork, action: StartDomain, world: World) -> str | Refusal:
     """The guest is on, and the debt is gone; one that somebody else started is left as it is."""
-    if action.memory is not None:
-        return refusal(RefusalCode.NOT_SUPPORTED_YET, cause="going on from a memory image")
     if not world.domain.is_active:
-        work.port.start(work.uuid, is_paused=action.state is PowerState.PAUSED)
+        is_paused = action.state is PowerState.PAUSED
+        if action.memory is None:
+            work.port.start(work.uuid, is_paused=is_paused)
+        else:
+            work.port.go_on_from(work.uuid, action.memory, is_paused=is_paused)
         if not work.observe().domain.is_active:
             raise HypervisorError(
                 f"cannot start {work.plan.domain}: it stopped again at once",

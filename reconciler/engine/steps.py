@@ -10,6 +10,7 @@ from reconciler.engine.ports import Progress
 from reconciler.errors import AgentError, VirtsnapError
 from reconciler.model.action import (
     AbortJob,
+    AdoptRequest,
     AdoptSnapshot,
     CommitMethod,
     CommitOverlays,
@@ -21,6 +22,8 @@ from reconciler.model.action import (
     ReleaseSnapshot,
     RemovalCause,
     RemoveImage,
+    RevertInternal,
+    RevertSnapshot,
     ShutDownDomain,
     StartDomain,
     ThawGuest,
@@ -81,6 +84,10 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
             return power_steps.shut_down(work, step, action, world)
         case StartDomain():
             return power_steps.start(work, action, world)
+        case RevertSnapshot():
+            _revert(work, step, action, world)
+        case RevertInternal():
+            _revert_internal(work, step, action, world)
         case ThawGuest():
             work.port.thaw(work.uuid)
             _confirm(work, action, world)
@@ -92,6 +99,8 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
                 # a mark that the ledger knows nothing of is adopted by the next plan
                 _mark(work, action.snapshot, ledger)
             work.write(ledger, world)
+        case AdoptRequest():
+            work.write(bookkeeping.confirmed(world.ledger, action), world)
         case _:
             assert_never(action)
     return ""
@@ -177,6 +186,31 @@ def _is_still_below(work: DomainWork, action: FinishJob) -> bool:
 def _pivot(work: DomainWork, action: CommitOverlays | FinishJob) -> None:
     if action.method is CommitMethod.ACTIVE:
         work.port.pivot(work.uuid, action.disk)
+
+
+# --- revert
+
+
+def _revert(work: DomainWork, step: Step, action: RevertSnapshot, world: World) -> None:
+    """One define switches the disks and says that the request is done: there is no between."""
+    _intend(work, step, world)
+    work.port.make_overlays(work.uuid, action.disks)
+    done = bookkeeping.confirmed(work.ledger or world.ledger, action)
+    work.write_by(lambda ledger: work.port.define_reverted(work.uuid, action, ledger), done, world)
+
+
+def _revert_internal(work: DomainWork, step: Step, action: RevertInternal, world: World) -> None:
+    """A revert installs the ledger that lies in the target's record: it knows already that the
+    request is done, so that there is no moment at which it was done and nobody knows (design §3).
+    """
+    begun = _intend(work, step, world)
+    done = bookkeeping.confirmed(begun, action)
+
+    def go(ledger: Ledger) -> None:
+        work.port.mark_record(work.uuid, action.snapshot, ledger)
+        work.port.revert_internal(work.uuid, action, ledger)
+
+    work.write_by(go, done, world)
 
 
 # --- create

@@ -10,6 +10,8 @@ from reconciler.hypervisor import (
     definitions,
     image_files,
     internal,
+    memory_image,
+    native_revert,
     records,
     shutdown,
 )
@@ -21,16 +23,19 @@ from reconciler.model.action import (
     CreateSnapshot,
     DeleteSnapshot,
     FinishJob,
+    NewOverlay,
     RedefineSnapshot,
+    RevertInternal,
+    RevertSnapshot,
 )
 from reconciler.model.domain import ObservedHost
-from reconciler.model.ledger import Ledger
+from reconciler.model.ledger import Ledger, Remembered
 from reconciler.model.names import DiskTarget, DomainUuid, HostName, ImagePath, SnapshotName
 from reconciler.model.power import Stopped
 
 
-def _nothing_written(_uuid: DomainUuid) -> int:
-    return 0
+def _nothing_written(_uuid: DomainUuid) -> Remembered:
+    return Remembered()
 
 
 class LibvirtHost:
@@ -43,16 +48,16 @@ class LibvirtHost:
         *,
         is_readonly: bool,
         extra_folders: tuple[str, ...] = (),
-        serial_of: Callable[[DomainUuid], int] = _nothing_written,
+        remembered: Callable[[DomainUuid], Remembered] = _nothing_written,
         agent_timeout: int = 60,
         thaw_seconds: float = 60.0,
     ) -> None:
-        """*serial_of* is the journal's; *agent_timeout* bounds a freeze, in seconds."""
+        """*remembered* is the journal's; *agent_timeout* bounds a freeze, in seconds."""
         self.name = name
         self._connection = Connection(uri, is_readonly=is_readonly)
         self._observing = self._connection.another()
         self._observer = Observer(
-            name, self._observing, extra_folders=extra_folders, serial_of=serial_of
+            name, self._observing, extra_folders=extra_folders, remembered=remembered
         )
         self._agent_timeout = agent_timeout
         self._thaw_seconds = thaw_seconds
@@ -184,6 +189,24 @@ class LibvirtHost:
         """Delete an internal snapshot."""
         with self._connection.another() as connection:
             internal.delete(connection, domain, action)
+
+    def make_overlays(self, domain: DomainUuid, overlays: tuple[NewOverlay, ...]) -> None:
+        """Make each overlay on its frozen layer."""
+        image_files.make(self._connection.domain(domain), overlays)
+
+    def define_reverted(self, domain: DomainUuid, action: RevertSnapshot, ledger: Ledger) -> None:
+        """Disks and ledger in one define."""
+        definitions.put_back(self._connection.domain(domain), action, ledger)
+
+    def revert_internal(self, domain: DomainUuid, action: RevertInternal, ledger: Ledger) -> None:
+        """libvirt's own revert."""
+        with self._connection.another() as connection:
+            native_revert.revert(connection.domain(domain), action, ledger)
+
+    def go_on_from(self, domain: DomainUuid, memory: ImagePath, *, is_paused: bool) -> None:
+        """From a memory image."""
+        with self._connection.another() as connection:
+            memory_image.go_on(connection.domain(domain), memory, is_paused=is_paused)
 
     def forget_snapshot(self, domain: DomainUuid, snapshot: SnapshotName) -> None:
         """Drop the record alone."""

@@ -5,6 +5,7 @@ import os
 import stat
 import struct
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from reconciler.hypervisor import domain_xml, qemu_img
 from reconciler.hypervisor.explaining import explaining
 from reconciler.hypervisor.live_disk import is_layer
 from reconciler.hypervisor.xml import parse
-from reconciler.model.action import CommitOverlays
+from reconciler.model.action import CommitOverlays, NewOverlay
 from reconciler.model.names import ImagePath
 
 _TRIES = 3
@@ -56,6 +57,39 @@ def _rebase(images: tuple[ImagePath, ...], base: ImagePath, base_format: str) ->
     for image in images:
         qemu_img.rebase(image, base, base_format)
         _flush(Path(image))
+
+
+def make(domain: Any, overlays: tuple[NewOverlay, ...]) -> None:
+    """Make empty overlays, with the owner of what they stand on and readable for nobody else."""
+    for new in overlays:
+        what = f"make {new.overlay} for {domain.name()}/{new.target}"
+        try:
+            below = os.stat(new.frozen)  # noqa: PTH116
+            _reserve(Path(new.overlay), below)
+        except FileExistsError as error:
+            raise StepRefused(
+                f"cannot {what}: it exists already", hint=f"ls -l {new.overlay}"
+            ) from error
+        except OSError as error:
+            raise HypervisorError(
+                f"cannot {what}: {error.filename}: {error.strerror}",
+                hint=f"ls -ld {Path(new.overlay).parent}",
+            ) from error
+        try:
+            qemu_img.create(new.overlay, backing=new.frozen, backing_format=new.frozen_format)
+        except HypervisorError:
+            Path(new.overlay).unlink()
+            raise
+        _flush(Path(new.overlay))
+        _flush(Path(new.overlay).parent)
+
+
+def _reserve(path: Path, like: os.stat_result) -> None:
+    """An empty file of our own: qemu-img keeps its owner and mode, and nobody comes between."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    os.close(os.open(path, flags, 0o600))
+    with suppress(PermissionError):
+        os.chown(path, like.st_uid, like.st_gid)
 
 
 def remove(path: ImagePath) -> None:

@@ -180,6 +180,7 @@ class ImageShelf:
             virtual_size=header.virtual_size,
             allocated=allocated,
             internal_snapshots=header.internal_snapshots,
+            is_blank=header.is_blank,
             has_data_file=header.has_data_file,
             is_encrypted=header.is_encrypted,
             # A backing that is no file would read as none at all.

@@ -1,6 +1,7 @@
 """The ledger as the XML element that libvirt keeps in a domain's ``<metadata>`` (design §3)."""
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -65,6 +66,27 @@ def element_of(domain: Element) -> Element | None:
     return domain.find(f"metadata/{TAG}")
 
 
+def put_into(domain: Element, value: Ledger) -> None:
+    """Replace the ledger element of a ``<domain>``, or add one."""
+    metadata = domain.find("metadata")
+    if metadata is None:
+        metadata = etree.SubElement(domain, "metadata")
+    for old in metadata.findall(TAG):
+        metadata.remove(old)
+    metadata.append(etree.fromstring(encoded(value)))
+
+
+def copy_into(domain: Element, other: Element) -> None:
+    """Give *domain* the ledger element of *other*, or none."""
+    theirs, metadata = element_of(other), domain.find("metadata")
+    for old in metadata.findall(TAG) if metadata is not None else ():
+        metadata.remove(old)  # type: ignore[union-attr]
+    if theirs is not None:
+        if metadata is None:
+            metadata = etree.SubElement(domain, "metadata")
+        metadata.append(deepcopy(theirs))
+
+
 def decided(domains: tuple[Element, ...], uuid: DomainUuid) -> LedgerReading:
     """One reading of several definitions: the higher serial counts, and a newer format forbids."""
     elements = [element for element in map(element_of, domains) if element is not None]
@@ -85,10 +107,14 @@ class Intent:
     uid: str | None = None
     images: tuple[ImagePath, ...] = ()
     is_held: bool = False
+    #: revert requests that were done by then
+    requests: tuple[LedgerRequest, ...] = ()
 
 
-def intent(domains: tuple[Element, ...], uuid: DomainUuid, name: SnapshotName) -> Intent:
-    """The intent to take *name*, by the copy that ``decided`` would choose; serial 0 for none.
+def intent(
+    domains: tuple[Element, ...], uuid: DomainUuid, name: SnapshotName, created: int
+) -> Intent:
+    """The intent to take *name* (at *created*), by the copy that ``decided`` would choose; serial 0 for none.
 
     A host has as many copies as records: only the one entry that matters is made a noun.
     """
@@ -103,13 +129,28 @@ def intent(domains: tuple[Element, ...], uuid: DomainUuid, name: SnapshotName) -
         _only(document, _KEYS)
         entries = [e for e in document.get("entries", ()) if e["name"] == name]
         entry = _entry(entries[0]) if entries else None
-        if entry is None or entry.state is not EntryState.CREATING:
-            return Intent(serial=serial)
+        requests = tuple(
+            request
+            for request in map(_request, document.get("requests", ()))
+            if request.state is RequestState.DONE
+        )
+        if entry is None or not _is_of(entry, created):
+            return Intent(serial=serial, requests=requests)
         images = document.get("images", ())
         paths = tuple(ImagePath(_text(i["path"])) for i in images if i["snapshot"] == name)
     except _DAMAGE:
         return Intent(serial=0)
-    return Intent(serial=serial, uid=entry.uid, images=paths, is_held=entry.is_held)
+    return Intent(
+        serial=serial, uid=entry.uid, images=paths, is_held=entry.is_held, requests=requests
+    )
+
+
+def _is_of(entry: LedgerEntry, created: int) -> bool:
+    """Written before this very snapshot was taken, or after it, for a revert to it.
+
+    A snapshot by hand inherits the entries of others, and of an older one of its name.
+    """
+    return entry.state is EntryState.CREATING or entry.created == created
 
 
 def _is_newer(element: Element) -> bool:

@@ -27,7 +27,7 @@ from reconciler.model.domain import (
     ObservedFolder,
     ObservedHost,
 )
-from reconciler.model.ledger import MEMORY, LedgerReading
+from reconciler.model.ledger import MEMORY, LedgerReading, Remembered
 from reconciler.model.names import DiskTarget, DomainUuid, HostName, folder_of
 from reconciler.model.snapshot import SnapshotRecord
 
@@ -50,13 +50,13 @@ class Observer:
         connection: Connection,
         *,
         extra_folders: tuple[str, ...],
-        serial_of: Callable[[DomainUuid], int],
+        remembered: Callable[[DomainUuid], Remembered],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._host = host
         self._connection = connection
         self._extra_folders = extra_folders
-        self._serial_of = serial_of
+        self._remembered = remembered
         self._now = now
         self._hand_merges = HandMergeFinder()
 
@@ -100,6 +100,7 @@ class Observer:
         self, described: "_Described", reader: DiskReader, shelf: ImageShelf
     ) -> ObservedDomain:
         fetched, live, persistent = described.fetched, described.live, described.persistent
+        remembered = self._remembered(fetched.uuid)
         state, reason = fetched.state
         seen = live or persistent or _NO_DEFINITION
         live_disks = None if live is None else reader.live(live.disks)
@@ -129,7 +130,8 @@ class Observer:
             unsaved_devices=seen.unsaved_devices,
             ledger=described.ledger.ledger,
             ledger_problem=described.ledger.problem,
-            journal_serial=self._serial_of(fetched.uuid),
+            journal_serial=remembered.serial,
+            journal_requests=remembered.requests,
         )
 
     def _folders(self, images: tuple[Image, ...], shelf: ImageShelf) -> tuple[ObservedFolder, ...]:

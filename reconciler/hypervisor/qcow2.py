@@ -18,6 +18,8 @@ _MAX_NAME = 1023
 _MAX_SNAPSHOTS, _MAX_EXTRA = 65536, 1024
 #: L1 table at, its size, id and name sizes, seconds, nanoseconds, guest clock, RAM size, extra size
 _SNAPSHOT = struct.Struct(">QIHHIIQII")
+#: bytes of a first-level table, by QEMU's own limit
+_MAX_L1 = 32 << 20
 
 #: Format by what the file begins with; qcow2 is told from its forefather by the version.
 _MAGICS = (
@@ -46,6 +48,8 @@ class Qcow2Header:
     internal_snapshots: tuple[str, ...] = ()
     is_encrypted: bool = False
     has_data_file: bool = False
+    #: no cluster is mapped: nothing was ever written to it
+    is_blank: bool = False
 
 
 def format_by_magic(start: bytes) -> str | None:
@@ -67,9 +71,10 @@ def read_header(descriptor: int, start: bytes) -> Qcow2Header:
     """The qcow2 header of an open file whose first bytes are *start*."""
     if len(start) < _FIXED.size:
         raise NotQcow2Error("the file is too short")
-    magic, version, name_at, name_size, cluster_bits, size, crypt, *_, snapshots, table_at = (
+    magic, version, name_at, name_size, cluster_bits, size, crypt, l1_size, l1_at, *rest = (
         _FIXED.unpack(start[: _FIXED.size])
     )
+    snapshots, table_at = rest[2:]
     if magic != b"QFI\xfb" or version not in (2, 3) or not 9 <= cluster_bits <= 21:
         raise NotQcow2Error(f"version {version}, cluster bits {cluster_bits}")
     incompatible, extensions_at = 0, _FIXED.size
@@ -85,7 +90,14 @@ def read_header(descriptor: int, start: bytes) -> Qcow2Header:
         internal_snapshots=_snapshot_names(descriptor, table_at, snapshots),
         is_encrypted=crypt != 0,
         has_data_file=bool(incompatible & _INCOMPATIBLE_DATA_FILE),
+        is_blank=name_at != 0 and not snapshots and _is_unmapped(descriptor, l1_at, l1_size),
     )
+
+
+def _is_unmapped(descriptor: int, table_at: int, entries: int) -> bool:
+    """The first-level table of clusters is empty; one that is not read whole counts as used."""
+    length = entries * 8
+    return length <= _MAX_L1 and os.pread(descriptor, length, table_at) == bytes(length)
 
 
 def _backing_name(descriptor: int, start: bytes, offset: int, size: int) -> str | None:

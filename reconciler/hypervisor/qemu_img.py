@@ -50,6 +50,12 @@ def delete_snapshot(image: str, name: str) -> None:
     _run(f"delete snapshot {name} in", image, arguments, None)
 
 
+def create(path: str, *, backing: str, backing_format: str) -> None:
+    """Make a qcow2 overlay; an existing file keeps its owner and mode."""
+    arguments = ["create", "-q", "-f", "qcow2", "-F", backing_format, "-b", backing, path]
+    _run("make", path, arguments, LOOK_SECONDS)
+
+
 def _run(verb: str, path: str, arguments: list[str], seconds: float | None) -> str:
     try:
         done = _process(arguments, seconds)

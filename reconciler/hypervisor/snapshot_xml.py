@@ -40,6 +40,7 @@ def record(
         uid=intent.uid,
         is_held=intent.is_held,
         intent_images=tuple(canonical(path) for path in intent.images),
+        requests=intent.requests,
         ledger_serial=intent.serial,
         is_delete_unfinished=root.find("disks/disk/snapshotDeleteInProgress") is not None,
     )
@@ -130,7 +131,8 @@ def _sources(domain: Element, canonical: Canonical) -> set[ImagePath]:
 
 def _provenance(root: Element, name: SnapshotName, uuid: DomainUuid) -> ledger.Intent:
     """The intent that names this very snapshot, in the ledger copy it was born with."""
-    return ledger.intent(_inner(root), uuid, name)
+    created = int(text_of(root, "creationTime", "0"))
+    return ledger.intent(_inner(root), uuid, name, created)
 
 
 def _inner(root: Element) -> tuple[Element, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from reconciler.manifest import disruption, texts
 from reconciler.manifest.cross_check import LOCAL, host_names
 from reconciler.manifest.document import Document
-from reconciler.manifest.domain_snapshots import DomainSnapshots, Snapshot
+from reconciler.manifest.domain_snapshots import DomainSnapshots, Revert, Snapshot
 from reconciler.manifest.fields import CaptureType as Capture
 from reconciler.manifest.fields import DiskChoice, QuiesceChoice
 from reconciler.manifest.host import Host
@@ -17,6 +17,7 @@ from reconciler.model.desired import (
     CaptureType,
     DesiredDomain,
     DesiredHost,
+    DesiredRevert,
     DesiredSnapshot,
     Disruption,
     Limits,
@@ -24,6 +25,8 @@ from reconciler.model.desired import (
     Power,
     Prune,
     Quiesce,
+    RevertConfig,
+    RevertPower,
     Shutdown,
     Unmanaged,
 )
@@ -157,6 +160,17 @@ def _domain(
             timeout=int(texts.duration(spec.shutdown.timeout).total_seconds()),
             then_destroy=spec.shutdown.then == "destroy",
         ),
+        revert=_revert(spec.revert) if spec.revert else None,
+    )
+
+
+def _revert(revert: Revert) -> DesiredRevert:
+    return DesiredRevert(
+        to=SnapshotName(revert.to),
+        request=revert.request,
+        power=RevertPower(revert.power),
+        config=RevertConfig(revert.config),
+        discards=revert.present == "discard",
     )
 
 

@@ -18,10 +18,7 @@ class Unsupported:
     values: tuple[Scalar, ...] = ()
 
 
-FIELDS = (
-    Unsupported("DomainSnapshots", "spec.revert"),
-    Unsupported("DomainSnapshots", "spec.approve"),
-)
+FIELDS = (Unsupported("DomainSnapshots", "spec.approve"),)
 
 
 def unsupported(file: str, kind: str, document: Node) -> dict[Path, Problem]:

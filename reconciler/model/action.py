@@ -4,9 +4,10 @@ import enum
 from dataclasses import dataclass
 from typing import ClassVar
 
-from reconciler.model.ledger import Consistency, EntryState
+from reconciler.model.desired import RevertConfig
+from reconciler.model.ledger import Consistency, EntryState, RequestState
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
-from reconciler.model.power import PowerState
+from reconciler.model.power import PowerOwed, PowerState
 from reconciler.model.snapshot import MemoryCapture
 
 
@@ -191,6 +192,8 @@ class RemovalCause(enum.StrEnum):
     ABANDONED = "abandoned"
     #: the memory of a snapshot whose removal was asked for
     MEMORY = "memory"
+    #: an overlay of ours that nobody ever wrote to
+    UNUSED = "unused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +233,56 @@ class AbortJob:
 
     name: ClassVar[str] = "abort-job"
     disk: DiskTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevertSnapshot:
+    """Put disks of a shut-off domain on new overlays over what *snapshot* froze (facts §6).
+
+    The images the disks stand on stay as they are.  *discards*: what only they hold is given up;
+    else something must keep it.  *owed* is how the domain goes on afterwards, None for shut off.
+    """
+
+    name: ClassVar[str] = "revert"
+    snapshot: SnapshotName
+    request: str
+    disks: tuple[NewOverlay, ...]
+    config: RevertConfig
+    discards: bool
+    owed: PowerOwed | None
+
+    def __post_init__(self) -> None:
+        if not self.disks:
+            raise ValueError("a revert puts back at least one disk")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevertInternal:
+    """Let libvirt put a shut-off domain back to an internal snapshot: it rewrites *images*.
+
+    *memory*: the guest goes on from the memory of that moment, as *power*, unless that is shut off.
+    *kept_by* is the snapshot that keeps the present, None where it is discarded.
+    """
+
+    name: ClassVar[str] = "revert"
+    snapshot: SnapshotName
+    request: str
+    images: tuple[tuple[DiskTarget, ImagePath], ...]
+    memory: bool
+    power: PowerState
+    config: RevertConfig
+    kept_by: SnapshotName | None
+    owed: PowerOwed | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptRequest:
+    """Write down what is known of a revert request after the ledger was lost."""
+
+    name: ClassVar[str] = "adopt-request"
+    request: str
+    snapshot: SnapshotName
+    state: RequestState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +331,9 @@ Action = (
     | RemoveImage
     | FinishJob
     | AbortJob
+    | RevertSnapshot
+    | RevertInternal
+    | AdoptRequest
     | ThawGuest
     | ShutDownDomain
     | StartDomain

@@ -40,6 +40,9 @@ class Image:
     is_encrypted: bool = False
     #: whether the header was read (by us), so that *backing* is the truth
     is_examined: bool = True
+    #: an overlay that holds no data of its own, as its file says; QEMU may know better while it
+    #: has the image open
+    is_blank: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,39 @@ class DesiredSnapshot:
     is_retaken: bool = False
 
 
+class RevertPower(enum.StrEnum):
+    """What the domain does after a revert."""
+
+    #: as it was when the snapshot was taken; as it is now where that is not known
+    RECORDED = "recorded"
+    RUNNING = "running"
+    PAUSED = "paused"
+    OFF = "off"
+
+
+class RevertConfig(enum.StrEnum):
+    """What goes back."""
+
+    #: the disks that the snapshot took
+    DISKS = "disks"
+    #: the domain definition of that moment too
+    WHOLE = "whole"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredRevert:
+    """A wish to go back to snapshot *to*, fulfilled once for each *request*.
+
+    *discards*: what the guest wrote since is given up, no safety snapshot is taken.
+    """
+
+    to: SnapshotName
+    request: str
+    power: RevertPower = RevertPower.RECORDED
+    config: RevertConfig = RevertConfig.DISKS
+    discards: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shutdown:
     """How a guest is shut down: seconds to wait for it, and whether it is destroyed then."""
@@ -125,6 +158,7 @@ class DesiredDomain:
     depends_on: tuple[str, ...] = ()
     #: observe it, plan for it, and change nothing
     is_suspended: bool = False
+    revert: DesiredRevert | None = None
 
     def snapshot(self, name: str) -> DesiredSnapshot | None:
         """The declared snapshot of that name."""

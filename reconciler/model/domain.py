@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.model.chain import BackingChain, Image
-from reconciler.model.ledger import Ledger, LedgerProblem
+from reconciler.model.ledger import Ledger, LedgerProblem, LedgerRequest
 from reconciler.model.names import DiskTarget, DomainName, DomainUuid, HostName, ImagePath
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import SnapshotRecord
@@ -123,6 +123,8 @@ class ObservedDomain:
     ledger_problem: LedgerProblem | None = None
     #: the highest ledger serial this machine has written for the domain, 0 for none
     journal_serial: int = 0
+    #: revert requests that this machine knows to be done
+    journal_requests: tuple[LedgerRequest, ...] = ()
     #: pairs (top, base): comparing the files showed that *top* holds nothing *base* does not
     merged_by_hand: tuple[tuple[ImagePath, ImagePath], ...] = ()
 

@@ -243,6 +243,15 @@ class PowerOwed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RevertRequested:
+    """The manifest asks to go back, and this request was not done yet."""
+
+    kind: ClassVar[str] = "RevertRequested"
+    snapshot: SnapshotName
+    request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DomainMissing:
     """The manifest names a domain that this libvirt does not have."""
 
@@ -280,6 +289,7 @@ Difference = (
     | LedgerStale
     | FreezeUnended
     | PowerOwed
+    | RevertRequested
     | DomainMissing
     | ManifestGone
 )

@@ -158,6 +158,21 @@ class Ledger:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What this machine's journal knows of a domain, whatever became of its ledger."""
+
+    #: the highest ledger serial written from here, 0 for none
+    serial: int = 0
+    #: revert requests that were done
+    requests: tuple[LedgerRequest, ...] = ()
+
+
+def done_requests(ledger: Ledger) -> tuple[LedgerRequest, ...]:
+    """The requests that *ledger* knows to be done."""
+    return tuple(r for r in ledger.requests if r.state is RequestState.DONE)
+
+
 class LedgerProblem(enum.StrEnum):
     """Why a ledger element in the domain's metadata is not used."""
 
@@ -171,9 +186,7 @@ class LedgerProblem(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerReading:
-    """What the domain's metadata and this machine's journal say together."""
+    """What the domain's metadata says."""
 
     ledger: Ledger | None = None
     problem: LedgerProblem | None = None
-    #: the highest serial this machine has written for the domain, 0 for none
-    journal_serial: int = 0

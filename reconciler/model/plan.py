@@ -36,6 +36,9 @@ class Reason(enum.StrEnum):
     FREEZE_UNENDED = "FreezeUnended"
     TAKEN_SHUT_OFF = "TakenShutOff"
     POWER_OWED = "PowerOwed"
+    REVERT_REQUESTED = "RevertRequested"
+    BEFORE_REVERT = "BeforeRevert"
+    IMAGE_UNUSED = "ImageUnused"
 
 
 class Risk(enum.StrEnum):

@@ -3,6 +3,7 @@
 import enum
 from dataclasses import dataclass
 
+from reconciler.model.ledger import LedgerRequest
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 
 
@@ -64,6 +65,8 @@ class SnapshotRecord:
     is_held: bool = False
     #: image paths that intent named
     intent_images: tuple[ImagePath, ...] = ()
+    #: revert requests that the ledger copy in the record knows to be done
+    requests: tuple[LedgerRequest, ...] = ()
     #: serial of the ledger copy in the record, 0 for none
     ledger_serial: int = 0
     #: libvirt's own delete was interrupted (``snapshotDeleteInProgress``)

@@ -6,16 +6,20 @@ from typing import assert_never
 from reconciler.model.action import (
     AbortJob,
     Action,
+    AdoptRequest,
     AdoptSnapshot,
     CommitOverlays,
     CreateSnapshot,
     DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
+    NewOverlay,
     RedefineSnapshot,
     ReleaseSnapshot,
     RemovalCause,
     RemoveImage,
+    RevertInternal,
+    RevertSnapshot,
     ShutDownDomain,
     StartDomain,
     ThawGuest,
@@ -29,6 +33,8 @@ from reconciler.model.ledger import (
     LedgerCommit,
     LedgerEntry,
     LedgerImage,
+    LedgerRequest,
+    RequestState,
 )
 from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.power import PowerOwed
@@ -57,18 +63,12 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
                 power=action.power,
                 is_held=action.is_held,
             )
-            images = tuple(
-                LedgerImage(path=new.overlay, disk=new.target, snapshot=action.snapshot)
-                for new in action.overlays
-            )
-            if action.memory_file is not None:
-                memory = LedgerImage(path=action.memory_file, disk=MEMORY, snapshot=action.snapshot)
-                images = (*images, memory)
-            paths = {image.path for image in images}
-            kept = tuple(image for image in ledger.images if image.path not in paths)
-            return replace(
-                _with_entry(ledger, entry), images=(*kept, *images), is_freezing=action.quiesce
-            )
+            entered = _with_entry(ledger, entry)
+            made = _with_images(entered, action.overlays, action.snapshot, action.memory_file)
+            owed = ledger.owed
+            if action.halts:
+                owed = PowerOwed(state=action.power, memory=action.memory_file)
+            return replace(made, is_freezing=action.quiesce, owed=owed)
         case CommitOverlays():
             commit = LedgerCommit(
                 disk=action.disk,
@@ -85,11 +85,17 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
             return _deleting(ledger, action.snapshots)
         case RedefineSnapshot(holds=True):
             return _held(ledger, action.snapshot, is_held=True)
+        case RevertSnapshot():
+            made = _with_images(ledger, action.disks, action.snapshot)
+            return _with_request(made, action.request, action.snapshot, RequestState.BEGUN)
+        case RevertInternal():
+            return _with_request(ledger, action.request, action.snapshot, RequestState.BEGUN)
         case (
             ForgetSnapshot()
             | RedefineSnapshot()
             | ReleaseSnapshot()
             | AdoptSnapshot()
+            | AdoptRequest()
             | RemoveImage()
             | FinishJob()
             | AbortJob()
@@ -142,6 +148,11 @@ def confirmed(
             return _adopted(ledger, action, source, revision)
         case ReleaseSnapshot():
             return _held(ledger, action.snapshot, is_held=False)
+        case RevertSnapshot() | RevertInternal():
+            done = _with_request(ledger, action.request, action.snapshot, RequestState.DONE)
+            return replace(done, owed=action.owed)
+        case AdoptRequest():
+            return _with_request(ledger, action.request, action.snapshot, action.state)
         case ThawGuest():
             return replace(ledger, is_freezing=False)
         case ShutDownDomain():
@@ -196,6 +207,27 @@ def _with_entry(ledger: Ledger, entry: LedgerEntry) -> Ledger:
 def _held(ledger: Ledger, name: SnapshotName, *, is_held: bool) -> Ledger:
     entries = tuple(replace(e, is_held=is_held) if e.name == name else e for e in ledger.entries)
     return replace(ledger, entries=entries)
+
+
+def _with_images(
+    ledger: Ledger,
+    overlays: tuple[NewOverlay, ...],
+    snapshot: SnapshotName,
+    memory: ImagePath | None = None,
+) -> Ledger:
+    images = tuple(
+        LedgerImage(path=new.overlay, disk=new.target, snapshot=snapshot) for new in overlays
+    )
+    if memory is not None:
+        images = (*images, LedgerImage(path=memory, disk=MEMORY, snapshot=snapshot))
+    paths = {image.path for image in images}
+    kept = tuple(image for image in ledger.images if image.path not in paths)
+    return replace(ledger, images=(*kept, *images))
+
+
+def _with_request(ledger: Ledger, request: str, to: SnapshotName, state: RequestState) -> Ledger:
+    others = tuple(r for r in ledger.requests if r.request != request)
+    return replace(ledger, requests=(*others, LedgerRequest(request=request, to=to, state=state)))
 
 
 def _with_commit(ledger: Ledger, commit: LedgerCommit) -> Ledger:

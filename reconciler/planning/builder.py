@@ -9,6 +9,7 @@ from reconciler.model.action import (
     FinishJob,
     RemovalCause,
     RemoveImage,
+    RevertInternal,
     ShutDownDomain,
 )
 from reconciler.model.plan import Estimate, Reason, Risk, Step
@@ -71,6 +72,8 @@ def risk_of(action: Action) -> Risk:
             return Risk.DESTRUCTIVE
         case ShutDownDomain():
             return Risk.DISRUPTIVE
+        case RevertInternal(kept_by=None):
+            return Risk.DESTRUCTIVE
         case CreateSnapshot() if stands_still(action):
             return Risk.DISRUPTIVE
         case _:

@@ -146,9 +146,10 @@ def _rewritten_children(
 
 def why_not_forget(world: World, name: SnapshotName) -> Refusal | None:
     """A hold; or libvirt 9.0, which rewrites what children of a forgotten record froze (facts §4.4)."""
+    held = safety.why_held(world, name)
+    if held is not None:
+        return held
     record = world.domain.record(name)
-    if record is not None and world.is_held(record):
-        return refusal(RefusalCode.SNAPSHOT_HELD, snapshot=name, name=name)
     for disk in record.external_disks if record else ():
         for child in world.domain.records:
             touched = child.parent == name and child.frozen(disk.target) == disk.overlay

@@ -37,9 +37,12 @@ def _images(record: SnapshotRecord) -> tuple[tuple[DiskTarget, ImagePath], ...]:
 
 def why_not_delete(world: World, action: DeleteSnapshot) -> Refusal | None:
     """Why libvirt would refuse, or would leave something behind, or somebody else reads the image."""
-    paused = safety.saved_while_paused(world, action.snapshot)
-    if paused is not None:
-        return paused
+    for why in (
+        safety.why_held(world, action.snapshot),
+        safety.saved_while_paused(world, action.snapshot),
+    ):
+        if why is not None:
+            return why
     spoiler = capture.without_snapshots(world.domain) if world.domain.is_active else None
     if spoiler is not None and world.host.libvirt_version < DELETES_BY_DEVICE:
         return refusal(

@@ -26,13 +26,14 @@ from reconciler.model.drift import (
     LedgerStale,
     ManifestGone,
     PowerOwed,
+    RevertRequested,
     SnapshotLost,
     SnapshotMissing,
     SnapshotUndeclared,
     SnapshotUnmanaged,
     Undeclared,
 )
-from reconciler.model.ledger import EntryState, LedgerEntry, LedgerProblem
+from reconciler.model.ledger import EntryState, LedgerEntry, LedgerProblem, RequestState
 from reconciler.model.names import ImagePath
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
 from reconciler.planning import jobs, storage
@@ -75,6 +76,7 @@ def compare(wish: Declared, world: World) -> Drift:
     found += _jobs(world)
     found += unsound_disks(world)
     found += _declared(wish, world)
+    found += _reverts(wish, world)
     found += _others(wish, world)
     dangling = tuple(storage.dangling(world, wish.names))
     found += dangling
@@ -278,6 +280,21 @@ def _differs(
             )
 
 
+def _reverts(wish: Declared, world: World) -> Iterator[Difference]:
+    wanted = wish.domain.revert if wish.domain else None
+    if wanted is None:
+        return
+    known = world.ledger.request(wanted.request)
+    if known is None or known.state is not RequestState.DONE or known.to != wanted.to:
+        yield RevertRequested(snapshot=wanted.to, request=wanted.request)
+
+
+def _is_revert_target(wish: Declared, world: World, name: str) -> bool:
+    """Asked for and not reached yet: until then it is not removed, declared or not."""
+    wanted = wish.domain.revert if wish.domain else None
+    return wanted is not None and wanted.to == name and any(_reverts(wish, world))
+
+
 def _others(wish: Declared, world: World) -> Iterator[Difference]:
     gone = []
     for record in world.domain.records:
@@ -288,7 +305,7 @@ def _others(wish: Declared, world: World) -> Iterator[Difference]:
                 yield SnapshotUnmanaged(snapshot=record.name)
         elif entry.state is EntryState.DELETING:
             yield SnapshotUndeclared(snapshot=record.name, why=Undeclared.DELETING)
-        elif record.name in wish.names:
+        elif record.name in wish.names or _is_revert_target(wish, world, record.name):
             continue
         elif world.is_held(record):
             if wish.domain is None and wish.is_complete and entry.source == wish.source:

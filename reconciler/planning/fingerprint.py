@@ -28,6 +28,7 @@ def of(world: World) -> str:
         ledger=replace(world.ledger, serial=0, fence=None),
         ledger_problem=None if foreign else domain.ledger_problem,
         journal_serial=0,
+        journal_requests=(),
         power_detail="",
         memory_bytes=None,
         records=tuple(replace(record, ledger_serial=0) for record in domain.records),
@@ -49,7 +50,10 @@ def _images(world: World) -> list[Image]:
     """What the domain names or made, and all below."""
     named = {naming.path for naming in world.namings} | world.ledger.image_paths
     own = {path for top in named for path in world.walk(top)}
-    return [replace(world.images[path], allocated=None) for path in sorted(own & set(world.images))]
+    return [
+        replace(world.images[path], allocated=None, is_blank=False)
+        for path in sorted(own & set(world.images))
+    ]
 
 
 def shape(world: World) -> dict[str, object]:
@@ -68,6 +72,7 @@ def shape(world: World) -> dict[str, object]:
             if image.internal_snapshots
         ),
         "commits": sorted((c.base, c.merged, c.state.value) for c in world.ledger.commits),
+        "requests": sorted((r.request, r.to, r.state.value) for r in world.ledger.requests),
     }
 
 

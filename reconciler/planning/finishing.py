@@ -2,6 +2,7 @@
 
 from reconciler.model.action import (
     AbortJob,
+    AdoptRequest,
     AdoptSnapshot,
     CommitMethod,
     FinishJob,
@@ -15,7 +16,7 @@ from reconciler.model.drift import (
     LedgerFault,
     LedgerStale,
 )
-from reconciler.model.ledger import MEMORY, CommitState, EntryState
+from reconciler.model.ledger import MEMORY, CommitState, EntryState, RequestState
 from reconciler.model.names import SnapshotName
 from reconciler.model.plan import Reason
 from reconciler.model.refusal import RefusalCode, refusal
@@ -48,6 +49,7 @@ def rebuild(builder: Builder, wish: Declared) -> None:
         entry = world.agreeing_entry(record)
         if record.uid is not None and (entry is None or entry.state is EntryState.CREATING):
             builder.add(_adoption(builder, record.name), Reason.LEDGER_STALE)
+    _rebuild_requests(builder, wish)
     for snapshot in wish.domain.snapshots if wish.domain else ():
         known = world.domain.record(snapshot.name) or world.ledger.entry(snapshot.name)
         if known is None:
@@ -60,6 +62,26 @@ def rebuild(builder: Builder, wish: Declared) -> None:
             )
             builder.add(lost, Reason.LEDGER_STALE)
             builder.refuse(refusal(RefusalCode.SNAPSHOT_LOST, snapshot=snapshot.name))
+
+
+def _rebuild_requests(builder: Builder, wish: Declared) -> None:
+    """What records or the journal know to be done is done; the one asked for now may have been (design §3)."""
+    world = builder.world
+    known = [r for record in world.domain.records for r in record.requests]
+    done = {r.request: r.to for r in (*known, *world.domain.journal_requests)}
+    for request, to in sorted(done.items()):
+        if world.ledger.request(request) is None:
+            adopted = AdoptRequest(request=request, snapshot=to, state=RequestState.DONE)
+            builder.add(adopted, Reason.LEDGER_STALE)
+    wanted = wish.domain.revert if wish.domain else None
+    if wanted is not None and builder.world.ledger.request(wanted.request) is None:
+        unproven = AdoptRequest(
+            request=wanted.request, snapshot=wanted.to, state=RequestState.UNPROVEN
+        )
+        builder.add(unproven, Reason.LEDGER_STALE)
+        builder.refuse(
+            refusal(RefusalCode.REVERT_UNPROVEN, snapshot=wanted.to, request=wanted.request)
+        )
 
 
 def _adoption(builder: Builder, name: SnapshotName) -> AdoptSnapshot:
@@ -85,8 +107,8 @@ def _adoption(builder: Builder, name: SnapshotName) -> AdoptSnapshot:
     )
 
 
-def finish(builder: Builder, wish: Declared) -> None:
-    """What virtsnap began is finished, whatever the manifest says about pruning."""
+def settle(builder: Builder, wish: Declared) -> None:
+    """The ledger learns what it does not know yet, and block jobs of ours come to their end."""
     for difference in differ.compare(wish, builder.world).differences:
         match difference:
             case LedgerStale(fault=LedgerFault.UNCONFIRMED, snapshot=name) if name:
@@ -95,8 +117,13 @@ def finish(builder: Builder, wish: Declared) -> None:
                 pass
     _finish_jobs(builder)
     _acknowledge_merged(builder)
+
+
+def finish(builder: Builder, wish: Declared) -> None:
+    """What virtsnap began is finished, whatever the manifest says about pruning."""
     removing.remove(builder, builder.world.deleting, Reason.REMOVAL_BEGUN)
     _remove_emptied(builder)
+    _remove_unused(builder)
     interrupted: Loose = frozenset(
         (o.disk, o.image)
         for o in storage.unrecorded(builder.world, wish.names)
@@ -179,6 +206,14 @@ def _acknowledge_merged(builder: Builder) -> None:
                 snapshots=commit.snapshots,
             )
             builder.add(action, Reason.JOB_UNFINISHED)
+
+
+def _remove_unused(builder: Builder) -> None:
+    """Overlays of a create or a revert that did not happen: nobody ever wrote to them."""
+    for orphan in tuple(storage.orphaned(builder.world)):
+        blank = builder.world.image(orphan.image).is_blank
+        if blank and orphan.is_superseded and not orphan.is_emptied:
+            removing.remove_image(builder, orphan, RemovalCause.UNUSED, Reason.IMAGE_UNUSED)
 
 
 def _remove_emptied(builder: Builder) -> None:

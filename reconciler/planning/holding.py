@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.model.action import ShutDownDomain, StartDomain, ThawGuest
+from reconciler.model.action import (
+    CreateSnapshot,
+    RevertInternal,
+    RevertSnapshot,
+    ShutDownDomain,
+    StartDomain,
+    ThawGuest,
+)
 from reconciler.model.desired import DesiredDomain, Disruption
 from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Step
 from reconciler.model.request import Consent
@@ -69,7 +76,7 @@ def all_of(plan: DomainPlan, because: HeldBecause, *, waits_for: str = "") -> tu
 
 def owed(steps: Sequence[Step]) -> frozenset[str]:
     """Steps that end what an earlier pass did to the guest: nothing and nobody holds them."""
-    stops = any(isinstance(step.action, ShutDownDomain) for step in steps)
+    stops = any(map(_makes_a_start_due, steps))
     return frozenset(
         step.id
         for step in steps
@@ -79,10 +86,19 @@ def owed(steps: Sequence[Step]) -> frozenset[str]:
 
 
 def _ends_what_is_done(step: Step, steps: Sequence[Step], held: Sequence[Held]) -> bool:
-    """A start waits only together with the shut-down that makes it necessary."""
+    """A start waits only together with what makes it necessary."""
     waiting = {each.step for each in held}
-    stops = (each for each in steps if isinstance(each.action, ShutDownDomain))
+    stops = filter(_makes_a_start_due, steps)
     return isinstance(step.action, StartDomain) and not any(each.id in waiting for each in stops)
+
+
+def _makes_a_start_due(step: Step) -> bool:
+    """It stops the guest, or says what the domain is to do afterwards."""
+    match step.action:
+        case ShutDownDomain() | RevertSnapshot() | RevertInternal() | CreateSnapshot(halts=True):
+            return True
+        case _:
+            return False
 
 
 def may_wait(wish: DesiredDomain | None) -> bool:

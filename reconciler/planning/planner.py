@@ -33,6 +33,7 @@ from reconciler.planning import (
     powering,
     removing,
     repairing,
+    reverting,
     safety,
     waiting,
 )
@@ -206,19 +207,22 @@ def _fill(
             finishing.rebuild(builder, wish)
         return
     prune = wish.domain.prune if wish.domain else (request.prune_gone or host.prune_gone)
-    finishing.finish(builder, wish)
+    before = builder.world
+    finishing.settle(builder, wish)
+    # before removals that were begun: one of somebody else's above them would hold them up
     adopting.adopt(builder, wish, request.selection, drift)
+    finishing.finish(builder, wish)
     repairing.repair(builder, wish, prune, request.selection)
-    _create_and_remove(builder, wish, prune, request)
+    _create_and_remove(builder, wish, prune, request, before)
     repairing.point_at_current(builder)
     finishing.drop_leftovers(builder, wish)
     powering.pay(builder)
 
 
 def _create_and_remove(
-    builder: Builder, wish: Declared, prune: Prune, request: PlanRequest
+    builder: Builder, wish: Declared, prune: Prune, request: PlanRequest, before: World
 ) -> None:
-    """Create first; where a chain limit forbids that, after the removals that make room.
+    """Create and revert first; where a chain limit forbids that, after the removals that make room.
 
     What a loop may have to hold back comes after what needs nobody, whoever plans and whenever:
     the plan that a person approves is the one that a loop makes.
@@ -230,21 +234,28 @@ def _create_and_remove(
         if wish.domain is not None:
             until = _is_disruptive if holding.may_wait(wish.domain) else None
             is_left = creating.create(builder, wish.domain, wish, request.selection, until=until)
+            if not is_left and not (builder.world.domain.is_active and until):
+                go_back()
 
     def create_rest() -> None:
         if wish.domain is not None and is_left:
             creating.create(builder, wish.domain, wish, request.selection)
+        go_back()
+
+    def go_back() -> None:
+        reverting.revert(builder, wish, before, request.selection)
+        repairing.point_at_current(builder)
 
     def remove() -> None:
         _remove(builder, wish, prune, request, with_approval=False)
 
     def agreed() -> None:
         while True:
-            before = len(builder.steps)
+            count = len(builder.steps)
             repairing.point_at_current(builder)
             repairing.repair_with_approval(builder, wish, prune)
             _remove(builder, wish, prune, request, with_approval=True)
-            if len(builder.steps) == before:
+            if len(builder.steps) == count:
                 break
             _retry(builder, wish, prune, request)
         create()  # a name whose removal had to wait for a person may be free now

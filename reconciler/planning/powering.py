@@ -1,12 +1,12 @@
 """Shutting a guest down for a snapshot, and starting again what virtsnap shut down."""
 
-from reconciler.model.action import ShutDownDomain, StartDomain
+from reconciler.model.action import RevertInternal, RevertSnapshot, ShutDownDomain, StartDomain
 from reconciler.model.chain import Presence
 from reconciler.model.desired import DesiredDomain, Power, Quiesce
 from reconciler.model.domain import Disk, DiskKind
 from reconciler.model.drift import ChainBroken
 from reconciler.model.ledger import RequestState
-from reconciler.model.names import ImagePath, folder_of
+from reconciler.model.names import ImagePath, SnapshotName, folder_of
 from reconciler.model.plan import Reason
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
@@ -113,7 +113,10 @@ def payment(world: World) -> StartDomain | None:
             may_obey = owed.until is not None and world.host.observed_at <= owed.until
             return None if may_obey else StartDomain(state=owed.state, is_off=False)
         case PowerState.SHUT_OFF:
-            return StartDomain(state=owed.state, memory=owed.memory)
+            memory = owed.memory
+            if memory is not None and not _fits(world, memory):
+                memory = None  # somebody has written to the disks since: that memory is of no use
+            return StartDomain(state=owed.state, memory=memory)
         case PowerState.OTHER:
             return None
 
@@ -123,15 +126,36 @@ def why_not_start(world: World) -> Refusal | None:
 
     What only keeps snapshots from being taken or removed does not keep a guest from running.
     """
-    owed = world.ledger.owed
-    if owed is not None and owed.memory is not None:
-        return refusal(RefusalCode.NOT_SUPPORTED_YET, cause="going on from a memory image")
-    if any(request.state is RequestState.BEGUN for request in world.ledger.requests):
-        return refusal(
-            RefusalCode.DOMAIN_BUSY, domain=world.domain.name, job="an unfinished revert"
-        )
+    half = _half_reverted(world)
+    if half is not None:
+        cause = f"an unfinished revert to {half}"
+        return refusal(RefusalCode.DOMAIN_BUSY, domain=world.domain.name, job=cause)
     blocker = next(safety.blockers(world, tuple(differ.unsound_disks(world))), None)
     return blocker or _locked(world)
+
+
+def _fits(world: World, memory: ImagePath) -> bool:
+    """The disks are still what they were when *memory* was saved: nobody has written to them."""
+    record = next((r for r in world.domain.records if r.memory_file == memory), None)
+    if record is None or world.image(memory).presence is not Presence.PRESENT:
+        return False
+    for disk in record.external_disks:
+        now = world.disk(disk.target)
+        image = world.image(now.source) if now and now.source else None
+        if disk.source is None or image is None or not image.is_blank:
+            return False
+        if image.backing != world.now_at(disk.source):
+            return False
+    return world.domain.power is PowerState.SHUT_OFF
+
+
+def _half_reverted(world: World) -> SnapshotName | None:
+    """libvirt may have rewritten some images and not others: only going on makes it whole."""
+    for request in world.ledger.requests:
+        record = world.domain.record(request.to)
+        if request.state is RequestState.BEGUN and record is not None and not record.is_external:
+            return record.name
+    return None
 
 
 def _locked(world: World) -> Refusal | None:
@@ -172,4 +196,7 @@ def pay(builder: Builder) -> None:
     if why is not None:
         builder.refuse(why)
     else:
-        builder.add(action, Reason.POWER_OWED)
+        goes_back = any(
+            isinstance(step.action, RevertSnapshot | RevertInternal) for step in builder.steps
+        )
+        builder.add(action, Reason.REVERT_REQUESTED if goes_back else Reason.POWER_OWED)

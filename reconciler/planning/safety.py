@@ -8,6 +8,8 @@ from reconciler.model.action import (
     FinishJob,
     RemovalCause,
     RemoveImage,
+    RevertInternal,
+    RevertSnapshot,
 )
 from reconciler.model.chain import Image, Presence
 from reconciler.model.domain import DiskKind
@@ -27,20 +29,27 @@ def why_not_commit(
 
     *going* are the snapshots that may lose their frozen layer here.
     """
-    for check in (
-        _held,
-        _paused,
-        _unreadable,
-        _unfit,
-        _other_readers,
-        _kept_records,
-        _shared,
-        _space,
-    ):
+    checks = (_held, _paused, _unreadable, _unfit, _other_readers, _kept_records, _shared, _space)
+    for check in checks:
         found = check(world, action, going)
         if found is not None:
             return found
     return None
+
+
+def _held(
+    world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
+) -> Refusal | None:
+    found = (why_held(world, name) for name in action.snapshots)
+    return next((why for why in found if why is not None), None)
+
+
+def why_held(world: World, name: SnapshotName) -> Refusal | None:
+    """No pruning takes what a hold lies on, whoever planned it."""
+    record = world.domain.record(name)
+    if record is None or not world.is_held(record):
+        return None
+    return refusal(RefusalCode.SNAPSHOT_HELD, snapshot=name, name=name)
 
 
 def _paused(
@@ -70,17 +79,6 @@ def saved_while_paused(world: World, snapshot: SnapshotName | None) -> Refusal |
         state=domain.power,
         cause="its memory was saved while it was paused: resume it first",
     )
-
-
-def _held(
-    world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
-) -> Refusal | None:
-    """No pruning takes what a hold lies on, whoever planned it."""
-    for name in action.snapshots:
-        record = world.domain.record(name)
-        if record is not None and world.is_held(record):
-            return refusal(RefusalCode.SNAPSHOT_HELD, disk=action.disk, name=name)
-    return None
 
 
 def _unreadable(
@@ -237,6 +235,8 @@ def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:
     known = path in world.ledger.image_paths or path in world.emptied
     if not known:
         return refusal(RefusalCode.UNMANAGED_READER, image=path, kind="file", readers=path)
+    if action.cause is RemovalCause.UNUSED and action.is_present and not image.is_blank:
+        return _still_read(path, "file", base_name(path))
     if not image.is_examined or not world.is_listed(path):
         return refusal(RefusalCode.NEEDS_LOCAL_ACCESS, image=path, folder=folder_of(path))
     if world.hidden:
@@ -273,12 +273,89 @@ def _is_said_in_passing(world: World, record: SnapshotRecord, action: RemoveImag
     if action.cause is RemovalCause.MEMORY:
         is_its_own = record.memory_file == action.path and record.name in action.snapshots
         return is_its_own and world.is_managed(record) and action.path not in sources
-    abandoned = action.cause is RemovalCause.ABANDONED
-    return abandoned and world.is_managed(record) and action.path not in sources
+    given_up = action.cause in (RemovalCause.ABANDONED, RemovalCause.UNUSED)
+    return given_up and world.is_managed(record) and action.path not in sources
 
 
 def _still_read(path: ImagePath, kind: str, readers: str) -> Refusal:
     return refusal(RefusalCode.UNMANAGED_READER, image=path, kind=kind, readers=readers)
+
+
+def why_not_revert(world: World, action: RevertSnapshot) -> Refusal | None:
+    """Why the disks cannot go back now, or what would be lost by it."""
+    if world.domain.is_active:
+        return _no_revert(action, f"{world.domain.name} is {world.domain.power}")
+    for new in action.disks:
+        for path in world.walk(new.frozen):
+            image = world.image(path)
+            if image.presence is Presence.MISSING:
+                return refusal(
+                    RefusalCode.STORAGE_ABSENT,
+                    snapshot=action.snapshot,
+                    image=path,
+                    disk=new.target,
+                )
+            if not image.is_examined:
+                return refusal(
+                    RefusalCode.NEEDS_LOCAL_ACCESS,
+                    snapshot=action.snapshot,
+                    image=path,
+                    folder=folder_of(path),
+                )
+            if path in world.written:
+                return _no_revert(action, f"{path} is written to")
+        now = world.disk(new.target)
+        if now is None or now.source is None:
+            return _no_revert(action, f"the domain has no disk {new.target} any more")
+        if not action.discards and not is_kept(world, now.source):
+            return _no_revert(action, f"what was written to {now.source} would be lost")
+    return None
+
+
+def why_not_revert_internal(world: World, action: RevertInternal) -> Refusal | None:
+    """Why libvirt must not rewrite the images now, or would not find what to put into them."""
+    if world.domain.is_active:
+        return _no_revert(action, f"{world.domain.name} is {world.domain.power}")
+    for target, path in action.images:
+        disk, image = world.disk(target), world.image(path)
+        if disk is None or disk.source != path:
+            return _no_revert(action, f"{target} is not on {path} any more, which holds it")
+        if image.presence is not Presence.PRESENT or not image.is_examined:
+            code = RefusalCode.NEEDS_LOCAL_ACCESS
+            return refusal(code, snapshot=action.snapshot, image=path, folder=folder_of(path))
+        if image.internal_snapshots.count(action.snapshot) != 1:
+            return _no_revert(action, f"{path} holds {action.snapshot} not exactly once")
+        readers = world.readers_elsewhere(path)
+        standing = [c for c in world.children.get(path, ()) if c not in world.emptied]
+        if readers or standing:
+            names = ", ".join(readers or map(base_name, standing))
+            return _no_revert(action, f"{names} reads {path}, which would be rewritten")
+    current = world.domain.current
+    if action.kept_by is not None and (current is None or current.name != action.kept_by):
+        return _no_revert(action, f"{action.kept_by}, which keeps the present, is not current")
+    return None
+
+
+def _no_revert(action: RevertSnapshot | RevertInternal, cause: str) -> Refusal:
+    return refusal(
+        RefusalCode.REVERT_NOT_POSSIBLE,
+        snapshot=action.snapshot,
+        request=action.request,
+        cause=cause,
+    )
+
+
+def is_kept(world: World, active: ImagePath) -> bool:
+    """The data of the active image of a shut-off disk is in some snapshot: it holds none itself."""
+    image = world.image(active)
+    frozen = {
+        world.now_at(disk.source)
+        for record in world.domain.records
+        if world.is_managed(record)
+        for disk in record.external_disks
+        if disk.source is not None
+    }
+    return image.is_blank and image.backing in frozen
 
 
 # --- the domain as a whole

@@ -6,6 +6,7 @@ from typing import assert_never
 from reconciler.model.action import (
     AbortJob,
     Action,
+    AdoptRequest,
     AdoptSnapshot,
     CommitMethod,
     CommitOverlays,
@@ -13,15 +14,18 @@ from reconciler.model.action import (
     DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
+    NewOverlay,
     RedefineSnapshot,
     ReleaseSnapshot,
     RemoveImage,
+    RevertInternal,
+    RevertSnapshot,
     ShutDownDomain,
     SourceChange,
     StartDomain,
     ThawGuest,
 )
-from reconciler.model.chain import MEMORY_FORMAT, Image
+from reconciler.model.chain import MEMORY_FORMAT, BackingChain, Image
 from reconciler.model.domain import AgentState, Disk, ObservedDomain
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.power import PowerState
@@ -74,7 +78,11 @@ def _changed(world: World, action: Action, created: int) -> World:
             return _started(world, action)
         case AdoptSnapshot(writes_mark=True) | ReleaseSnapshot():
             return _with_records(world, _marked(world, action))
-        case AdoptSnapshot() | ThawGuest():
+        case RevertSnapshot():
+            return _reverted(world, action)
+        case RevertInternal():
+            return _reverted_inside(world, action)
+        case AdoptSnapshot() | AdoptRequest() | ThawGuest():
             return world
         case _:
             assert_never(action)
@@ -156,15 +164,7 @@ def _taken(world: World, action: CreateSnapshot, created: int) -> World:
 def _images_with(world: World, action: CreateSnapshot) -> dict[ImagePath, Image]:
     images = dict(world.images)
     for new in action.overlays:
-        below = images.get(new.frozen)
-        images[new.overlay] = Image(
-            path=new.overlay,
-            format="qcow2",
-            backing=new.frozen,
-            backing_format=new.frozen_format,
-            virtual_size=below.virtual_size if below else None,
-            allocated=0,
-        )
+        images[new.overlay] = _blank(world, new)
     if action.memory_file is not None:
         images[action.memory_file] = Image(
             path=action.memory_file, format=MEMORY_FORMAT, allocated=0
@@ -218,6 +218,19 @@ def _state_of(domain: ObservedDomain, action: CreateSnapshot) -> str:
     return "disk-snapshot" if action.memory is MemoryCapture.NONE else str(domain.power)
 
 
+def _blank(world: World, new: NewOverlay) -> Image:
+    below = world.images.get(new.frozen)
+    return Image(
+        path=new.overlay,
+        format="qcow2",
+        backing=new.frozen,
+        backing_format=new.frozen_format,
+        virtual_size=below.virtual_size if below else None,
+        allocated=0,
+        is_blank=True,
+    )
+
+
 def _mapped_disks(domain: ObservedDomain, change: object) -> ObservedDomain:
     assert callable(change)
     return replace(
@@ -225,6 +238,37 @@ def _mapped_disks(domain: ObservedDomain, change: object) -> ObservedDomain:
         live=tuple(map(change, domain.live)) if domain.live is not None else None,
         persistent=tuple(map(change, domain.persistent)) if domain.persistent is not None else None,
     )
+
+
+# --- revert
+
+
+def _reverted(world: World, action: RevertSnapshot) -> World:
+    new = {disk.target: disk for disk in action.disks}
+    images = dict(world.images)
+    for disk in action.disks:
+        images[disk.overlay] = _blank(world, disk)
+
+    def put_back(disk: Disk) -> Disk:
+        if disk.target not in new:
+            return disk
+        overlay, frozen = new[disk.target].overlay, new[disk.target].frozen
+        chain = BackingChain(tuple(reversed((overlay, *world.walk(frozen)))))
+        return replace(disk, source=overlay, format="qcow2", chain=chain, stated=None)
+
+    return replace(world, images=images, domain=_mapped_disks(world.domain, put_back))
+
+
+def _reverted_inside(world: World, action: RevertInternal) -> World:
+    """libvirt marks the target as current; with memory the guest goes on at once."""
+    records = tuple(
+        replace(record, is_current=record.name == action.snapshot)
+        for record in world.domain.records
+    )
+    reverted = _with_domain(world, records=records)
+    if action.power is PowerState.SHUT_OFF:
+        return reverted
+    return _started(reverted, StartDomain(state=action.power))
 
 
 # --- commit

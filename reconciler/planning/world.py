@@ -12,6 +12,7 @@ from reconciler.model.ledger import (
     Ledger,
     LedgerCommit,
     LedgerEntry,
+    RequestState,
 )
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, folder_of
 from reconciler.model.snapshot import SnapshotRecord
@@ -50,8 +51,13 @@ class World:
 
     @property
     def highest_serial(self) -> int:
-        """The highest ledger serial that anything has seen."""
-        copies = (record.ledger_serial for record in self.domain.records)
+        """The highest ledger serial that anything has seen.
+
+        A seed, written ahead into the record that an unfinished revert of ours goes back to, was
+        not in force.
+        """
+        seeds = {r.to for r in self.ledger.requests if r.state is RequestState.BEGUN}
+        copies = (r.ledger_serial for r in self.domain.records if r.name not in seeds)
         return max(self.ledger.serial, self.domain.journal_serial, *copies, 0)
 
     # --- snapshots

@@ -25,6 +25,7 @@ from reconciler.model.drift import (
     PowerOwed,
     RecordDangling,
     RecordOutdated,
+    RevertRequested,
     SnapshotLost,
     SnapshotMissing,
     SnapshotUndeclared,
@@ -82,6 +83,8 @@ def sentence(difference: Difference) -> str:
         case PowerOwed(until=until):
             late = f", and may obey until {until:%Y-%m-%dT%H:%M:%SZ}" if until else ""
             return f"the guest was asked by virtsnap to shut down; it is on{late}"
+        case RevertRequested(snapshot=name, request=request):
+            return f"{request} asks to go back to {name}"
         case DomainMissing(near=near):
             return "there is no such domain" + (
                 f"; nearly the same: {joined(near)}" if near else ""
@@ -150,7 +153,7 @@ def remedy(difference: Difference, *, domain: str) -> str:
             return "use the newest virtsnap"
         case LedgerStale(fault=LedgerFault.DAMAGED):
             return f"virsh metadata {quoted} urn:virtsnap:ledger:1"
-        case LedgerStale():
+        case LedgerStale() | RevertRequested():
             return "virtsnap apply"
         case DomainMissing():
             return "define the domain, or correct the manifest"

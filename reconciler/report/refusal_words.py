@@ -233,6 +233,31 @@ WORDS: dict[Code, Words] = {
         "one in which nothing may be changed (crashed, shutting down, paused by an I/O error).",
         by_hand="Bring the domain into a settled state first: running or shut off.",
     ),
+    Code.REQUEST_REUSED: Words(
+        sentence="cannot revert to {thing}: the request[ {request}] was done already[, to {done}]",
+        hint="give the new wish a new `request` in {manifest}",
+        meaning="A revert is done once for each value of `request`, so that no replay of an old "
+        "manifest throws away what the guest wrote since. This value was used for another "
+        "snapshot.",
+        by_hand="Change `spec.revert.request`, or take `spec.revert` out.",
+    ),
+    Code.REVERT_NOT_POSSIBLE: Words(
+        sentence="cannot revert to {thing}: {cause|it is not a place to go back to}",
+        hint="virtsnap tree {domain!q} shows what can be gone back to",
+        meaning="Going back needs a managed snapshot that was whole before this plan, whose images "
+        "are intact, and a place where the present state is kept (unless `present: discard`).",
+        by_hand="Put right what is named, or choose another snapshot in `spec.revert.to`.",
+    ),
+    Code.REVERT_UNPROVEN: Words(
+        sentence="cannot revert to {thing}: whether the request[ {request}] was done before is not "
+        "known",
+        hint="set a new `request` in {manifest} to go back now; or take `revert` out: it counts as "
+        "done",
+        meaning="The ledger of the domain was lost or rolled back since the request was made, and "
+        "neither a record nor the journal tells whether it was carried out. Doing it twice would "
+        "throw away what the guest wrote since.",
+        by_hand="Look at the domain (`virtsnap tree`). A new value of `request` is a new wish.",
+    ),
     Code.SHARED_STORAGE: Words(
         sentence="cannot change {thing}: {folder|its folder} is on storage that other hosts can "
         "mount, and they may have the images open",

@@ -7,6 +7,7 @@ from pydantic import Field
 from reconciler.model.action import (
     AbortJob,
     Action,
+    AdoptRequest,
     AdoptSnapshot,
     CommitMethod,
     CommitOverlays,
@@ -14,15 +15,19 @@ from reconciler.model.action import (
     DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
+    NewOverlay,
     RedefineSnapshot,
     ReleaseSnapshot,
     RemovalCause,
     RemoveImage,
+    RevertInternal,
+    RevertSnapshot,
     ShutDownDomain,
     StartDomain,
     ThawGuest,
 )
-from reconciler.model.ledger import Consistency, EntryState
+from reconciler.model.desired import RevertConfig
+from reconciler.model.ledger import Consistency, EntryState, RequestState
 from reconciler.model.plan import Reason, Risk, Step
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import MemoryCapture
@@ -182,6 +187,30 @@ class AbortJobDocument(StepDocument):
     disk: str
 
 
+class RevertDocument(StepDocument):
+    """Put disks back; *power* is that afterwards.
+
+    External: on new overlays over what the snapshot froze.  Internal: inside their images.
+    """
+
+    action: Literal["revert"] = "revert"
+    snapshot: str
+    request: str
+    config: RevertConfig
+    discards: bool
+    power: str
+    disks: dict[str, NewDiskDocument]
+
+
+class AdoptRequestDocument(StepDocument):
+    """Write down what is known of a revert request."""
+
+    action: Literal["adopt-request"] = "adopt-request"
+    request: str
+    snapshot: str
+    state: RequestState
+
+
 class ThawDocument(StepDocument):
     """Thaw the guest's file systems."""
 
@@ -219,7 +248,9 @@ AnyStepDocument = Annotated[
     | AbortJobDocument
     | ThawDocument
     | ShutDownDocument
-    | StartDocument,
+    | StartDocument
+    | RevertDocument
+    | AdoptRequestDocument,
     Field(discriminator="action"),
 ]
 
@@ -242,23 +273,8 @@ def step_document(step: Step) -> StepDocument:
 def _specifics(action: Action) -> tuple[type[StepDocument], dict[str, object]]:
     match action:
         case CreateSnapshot(overlays=overlays, internal=internal):
-            disks: dict[str, dict[str, str | None]] = {
-                target: {
-                    "type": "internal",
-                    "overlay": None,
-                    "frozen": None,
-                    "frozen_format": None,
-                }
-                for target in internal
-            }
-            disks |= {
-                disk.target: {
-                    "overlay": disk.overlay,
-                    "frozen": disk.frozen,
-                    "frozen_format": disk.frozen_format,
-                }
-                for disk in overlays
-            }
+            disks: dict[str, dict[str, str | None]] = {target: _inside() for target in internal}
+            disks |= _new(overlays)
             return CreateDocument, _same(action, CreateDocument) | {"disks": disks}
         case CommitOverlays():
             return CommitDocument, _same(action, CommitDocument)
@@ -286,6 +302,27 @@ def _specifics(action: Action) -> tuple[type[StepDocument], dict[str, object]]:
             return FinishJobDocument, _same(action, FinishJobDocument)
         case AbortJob():
             return AbortJobDocument, _same(action, AbortJobDocument)
+        case RevertSnapshot(disks=overlays, owed=owed):
+            power = owed.state if owed else PowerState.SHUT_OFF
+            own = {
+                "snapshot": action.snapshot,
+                "request": action.request,
+                "config": action.config,
+                "discards": action.discards,
+            }
+            return RevertDocument, own | {"power": power, "disks": _new(overlays)}
+        case RevertInternal(images=reverted, owed=owed):
+            own = {
+                "snapshot": action.snapshot,
+                "request": action.request,
+                "config": action.config,
+                "discards": action.kept_by is None,
+            }
+            power = owed.state if owed else action.power
+            inside = {target: _inside() for target, _ in reverted}
+            return RevertDocument, own | {"power": power, "disks": inside}
+        case AdoptRequest():
+            return AdoptRequestDocument, _same(action, AdoptRequestDocument)
         case ThawGuest():
             return ThawDocument, {}
         case ShutDownDomain():
@@ -294,6 +331,21 @@ def _specifics(action: Action) -> tuple[type[StepDocument], dict[str, object]]:
             return StartDocument, _same(action, StartDocument)
         case _:
             assert_never(action)
+
+
+def _inside() -> dict[str, str | None]:
+    return {"type": "internal", "overlay": None, "frozen": None, "frozen_format": None}
+
+
+def _new(overlays: tuple[NewOverlay, ...]) -> dict[str, dict[str, str | None]]:
+    return {
+        disk.target: {
+            "overlay": disk.overlay,
+            "frozen": disk.frozen,
+            "frozen_format": disk.frozen_format,
+        }
+        for disk in overlays
+    }
 
 
 def _same(action: Action, model: type[StepDocument]) -> dict[str, object]:

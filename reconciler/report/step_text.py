@@ -4,6 +4,7 @@ from typing import assert_never
 
 from reconciler.model.action import (
     AbortJob,
+    AdoptRequest,
     AdoptSnapshot,
     CommitMethod,
     CommitOverlays,
@@ -15,12 +16,15 @@ from reconciler.model.action import (
     ReleaseSnapshot,
     RemovalCause,
     RemoveImage,
+    RevertInternal,
+    RevertSnapshot,
     ShutDownDomain,
     StartDomain,
     ThawGuest,
 )
+from reconciler.model.desired import RevertConfig
 from reconciler.model.domain import AgentState
-from reconciler.model.ledger import Consistency, EntryState
+from reconciler.model.ledger import Consistency, EntryState, RequestState
 from reconciler.model.names import base_name
 from reconciler.model.plan import Reason, Risk, Step
 from reconciler.model.power import PowerState
@@ -50,6 +54,9 @@ REASONS = {
     Reason.FREEZE_UNENDED: "the guest may be frozen still",
     Reason.TAKEN_SHUT_OFF: "a snapshot is taken shut off",
     Reason.POWER_OWED: "virtsnap shut it down",
+    Reason.REVERT_REQUESTED: "the manifest asks to go back",
+    Reason.BEFORE_REVERT: "keeps the present before the revert",
+    Reason.IMAGE_UNUSED: "nothing was ever written to it",
 }
 
 _PASS = {
@@ -160,6 +167,12 @@ def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
             return "-", action.name, base_name(path), detail
         case AbortJob(disk=disk):
             return "~", action.name, disk, "the block job is ended, the chain stays as it is"
+        case RevertSnapshot() | RevertInternal():
+            return "~", action.name, action.snapshot, _gone_back(action)
+        case AdoptRequest(state=RequestState.DONE):
+            return "~", action.name, action.request, "a record knows that it was done"
+        case AdoptRequest():
+            return "~", action.name, action.request, "written down: it may have been done"
         case ThawGuest():
             return "~", action.name, "guest file systems", ""
         case ShutDownDomain():
@@ -205,6 +218,25 @@ def _started(action: StartDomain) -> str:
     if not action.is_off:
         return "it runs again already, the ledger is put right"
     return "paused, before it boots" if action.state is PowerState.PAUSED else ""
+
+
+def _gone_back(action: RevertSnapshot | RevertInternal) -> str:
+    """``vda, vdb, present state discarded, then running``."""
+    if isinstance(action, RevertSnapshot):
+        targets, discards = [disk.target for disk in action.disks], action.discards
+        then = action.owed.state if action.owed else PowerState.SHUT_OFF
+    else:
+        targets, discards = [target for target, _ in action.images], action.kept_by is None
+        then = action.owed.state if action.owed else action.power
+    words = [", ".join(targets)]
+    if isinstance(action, RevertInternal):
+        words.append("inside its image" if len(targets) == 1 else "inside their images")
+    if action.config is RevertConfig.WHOLE:
+        words.append("with the definition of that moment")
+    if discards:
+        words.append("present state discarded")
+    words.append(f"then {then}")
+    return ", ".join(words)
 
 
 def _agent(agent: AgentState | None) -> str:

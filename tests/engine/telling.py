@@ -13,6 +13,8 @@ def situation_told(situation: Situation) -> str:
         names = ", ".join(
             f"{s.name}({s.power.value}, skip {sorted(s.skip)})" for s in wish.snapshots
         )
+        if wish.revert:
+            lines.append(f"{wish.domain} back {wish.revert}")
         lines.append(f"wants {wish.domain}: {names or 'none'}; prune {wish.prune.value}")
     return "\n".join([*lines, *host_told(situation.fake)])
 
@@ -33,6 +35,7 @@ def _domain(domain: ObservedDomain) -> list[str]:
     if domain.ledger:
         lines += [f"  {e.name} {e.state.value} {e.uid}" for e in domain.ledger.entries]
         lines += [f"  {c.state.value}: {c.base} ← {c.merged}" for c in domain.ledger.commits]
+        lines += [f"  {r.request} to {r.to}: {r.state.value}" for r in domain.ledger.requests]
         lines.append(f"  ours: {sorted(domain.ledger.image_paths)}")
         lines.append(f"  owed: {domain.ledger.owed}")
     lines += [f"  job {job.disk} {job.kind.value}" for job in domain.jobs]

@@ -18,7 +18,7 @@ from reconciler.model.desired import (
     Shutdown,
 )
 from reconciler.model.ledger import Consistency, Ledger
-from reconciler.model.names import SnapshotName
+from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.outcome import DomainStatus
 from reconciler.model.plan import Risk
 from reconciler.model.power import PowerOwed, PowerState
@@ -26,7 +26,6 @@ from reconciler.model.request import Consent, PlanRequest
 from tests.drawing import desired, domain, host, paused, running, shut_off, wanted
 from tests.engine.passes import Pass, planned, reconciled, tools
 from tests.fakes.administrator import Administrator
-from tests.fakes.controller import Controller
 from tests.fakes.domain import Obedience
 from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
@@ -327,16 +326,15 @@ def test_a_debt_without_a_manifest_is_paid_too() -> None:
     assert fake.domain("web01").power is running
 
 
-def test_going_on_from_a_memory_image_is_refused_by_name() -> None:
+def test_a_memory_image_that_no_snapshot_has_is_left_out() -> None:
     fake = host(domain("web01", shut_off, vda="base"))
     uuid = fake.domain("web01").uuid
-    debt = PowerOwed(
-        state=running, memory=Controller(fake).overlay(fake.domain("web01"), "vda", "m")
-    )  # type: ignore[arg-type]
+    debt = PowerOwed(state=running, memory=ImagePath("/images/gone.save"))
     fake.remember(uuid, Ledger(uuid=uuid, owed=debt))
 
-    assert codes(applied(fake, wish())) == ["NotSupportedYet"]
-    assert fake.domain("web01").power is shut_off
+    assert not codes(applied(fake, wish()))
+    assert fake.domain("web01").power is running
+    assert not fake.domain("web01").went_on_from
 
 
 def test_a_create_says_what_the_domain_did() -> None:

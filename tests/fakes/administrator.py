@@ -122,7 +122,7 @@ class Administrator:
 
     def lose_machine(self, name: str) -> None:
         """The machine's journal is gone."""
-        self.host.world.journal.serials.pop(self.host.domain(name).uuid, None)
+        self.host.world.journal.known.pop(self.host.domain(name).uuid, None)
 
     def spoil_ledger(self, name: str, problem: LedgerProblem) -> None:
         """The element is of a newer virtsnap, or does not parse."""

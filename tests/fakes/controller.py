@@ -83,6 +83,7 @@ class Controller:
             state=EntryState.CREATING,
             source=self.source,
             manifest=f"{name}.yaml",
+            power=domain.power,
             is_held=is_held,
         )
         images = tuple(

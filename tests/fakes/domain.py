@@ -147,6 +147,8 @@ class FakeDomain:
     unsaved_devices: tuple[str, ...] = ()
     #: each snapshot during whose creation the guest file systems were frozen
     quiesced: list[SnapshotName] = field(default_factory=list)
+    #: memory images that the guest went on from instead of booting
+    went_on_from: list[ImagePath] = field(default_factory=list)
 
     @property
     def is_active(self) -> bool:

@@ -13,7 +13,10 @@ from reconciler.model.action import (
     CreateSnapshot,
     DeleteSnapshot,
     FinishJob,
+    NewOverlay,
     RedefineSnapshot,
+    RevertInternal,
+    RevertSnapshot,
 )
 from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import MEMORY, Ledger
@@ -172,6 +175,31 @@ class FakeHost:
                 raise StepRefused(f"cannot switch {found.name}/{disk}: it has no such disk")
             snapshots.put_on(on, to, image_format)
 
+    def make_overlays(self, domain: DomainUuid, overlays: tuple[NewOverlay, ...]) -> None:
+        """Empty ones."""
+        with self._change("make_overlays"):
+            offline.make(self.world, overlays)
+
+    def define_reverted(self, domain: DomainUuid, action: RevertSnapshot, ledger: Ledger) -> None:
+        """Disks and ledger at once."""
+        with self._change("define_reverted"):
+            offline.put_back(self.world.domain(domain), action, ledger)
+
+    def revert_internal(self, domain: DomainUuid, action: RevertInternal, ledger: Ledger) -> None:
+        """Native."""
+        with self._change("revert_internal"):
+            offline.revert_inside(self.world, self.world.domain(domain), action, ledger)
+
+    def go_on_from(self, domain: DomainUuid, memory: ImagePath, *, is_paused: bool) -> None:
+        """From a memory image."""
+        with self._change("go_on_from"):
+            found = self.world.domain(domain)
+            if found.has_managed_save:
+                raise StepRefused(f"cannot start {found.name}: it has a managed save image")
+            self.world.storage.file(memory)
+            power.start(self.world, found, is_paused=is_paused)
+            found.went_on_from.append(memory)
+
     def forget_snapshot(self, domain: DomainUuid, snapshot: SnapshotName) -> None:
         """The record alone."""
         with self._change("forget_snapshot"):
@@ -307,9 +335,9 @@ class FakeHost:
 
     def remember(self, domain: DomainUuid, ledger: Ledger) -> Ledger:
         """Write *ledger* with the next serial, and have the journal know it."""
-        highest = max(ledger.serial, self.world.journal.serial(domain))
+        highest = max(ledger.serial, self.world.journal.remembered(domain).serial)
         written = replace(ledger, serial=highest + 1)
-        self.world.journal.intend(domain, step="test", serial=written.serial)
+        self.world.journal.intend(domain, step="test", ledger=written)
         self.write_ledger(domain, written)
-        self.world.journal.confirm(domain, serial=written.serial)
+        self.world.journal.confirm(domain, ledger=written)
         return written

@@ -11,7 +11,7 @@ from reconciler.model.domain import (
     ObservedFolder,
     ObservedHost,
 )
-from reconciler.model.ledger import MEMORY, EntryState, Ledger, LedgerProblem
+from reconciler.model.ledger import MEMORY, EntryState, Ledger, LedgerProblem, RequestState
 from reconciler.model.names import ImagePath, base_name, folder_of
 from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
 from tests.fakes.domain import FakeDefinition, FakeDisk, FakeDomain, FakeRecord, FakeRecordDisk
@@ -99,7 +99,8 @@ def _domain(world: World, domain: FakeDomain) -> ObservedDomain:
         ledger_problem=problem,
         memory_bytes=domain.memory_bytes,
         unsaved_devices=domain.unsaved_devices,
-        journal_serial=world.journal.serial(domain.uuid),
+        journal_serial=world.journal.remembered(domain.uuid).serial,
+        journal_requests=world.journal.remembered(domain.uuid).requests,
         merged_by_hand=_merged_by_hand(world, domain),
     )
 
@@ -158,7 +159,9 @@ def _records(domain: FakeDomain) -> tuple[SnapshotRecord, ...]:
 def _record(domain: FakeDomain, record: FakeRecord) -> SnapshotRecord:
     copy = record.ledger if record.ledger and record.ledger.uuid == domain.uuid else None
     entry = copy.entry(record.name) if copy else None
-    is_ours = entry is not None and entry.state is EntryState.CREATING
+    is_ours = entry is not None and (
+        entry.state is EntryState.CREATING or entry.created == record.created
+    )
     return SnapshotRecord(
         name=record.name,
         created=record.created,
@@ -175,6 +178,11 @@ def _record(domain: FakeDomain, record: FakeRecord) -> SnapshotRecord:
         uid=entry.uid if entry is not None and is_ours else None,
         is_held=entry is not None and is_ours and entry.is_held,
         intent_images=_intent_images(copy, record) if is_ours else (),
+        requests=tuple(
+            request
+            for request in (copy.requests if copy else ())
+            if request.state is RequestState.DONE
+        ),
         ledger_serial=copy.serial if copy else 0,
         is_delete_unfinished=record.is_delete_unfinished,
     )
@@ -267,6 +275,7 @@ def _image(world: World, path: ImagePath, said: str | None) -> Image:
         virtual_size=file.virtual_size,
         allocated=len(file.clusters) * CLUSTER,
         internal_snapshots=tuple(name for name, _ in file.inside),
+        is_blank=file.backing is not None and not file.clusters and not file.inside,
         has_data_file=file.has_data_file,
         is_encrypted=file.is_encrypted,
     )

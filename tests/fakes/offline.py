@@ -1,9 +1,19 @@
 """What qemu-img does to images that no QEMU has open (facts §7.6)."""
 
 from reconciler.errors import HypervisorError, StepRefused
-from reconciler.model.action import CommitOverlays
+from reconciler.model.action import (
+    CommitOverlays,
+    NewOverlay,
+    RevertInternal,
+    RevertSnapshot,
+)
+from reconciler.model.desired import RevertConfig
+from reconciler.model.ledger import Ledger
 from reconciler.model.names import ImagePath
+from reconciler.model.power import PowerState
+from tests.fakes import power, snapshots
 from tests.fakes.domain import FakeDomain
+from tests.fakes.storage import FakeFile
 from tests.fakes.world import World
 
 
@@ -57,6 +67,52 @@ def rebase(
     for image in images:
         point_header_at(world, image, base, base_format)
         world.point("during")
+
+
+def make(world: World, overlays: tuple[NewOverlay, ...]) -> None:
+    """``qemu-img create``: empty, on what is frozen."""
+    for new in overlays:
+        if new.overlay in world.storage.files:
+            raise StepRefused(f"cannot make {new.overlay}: it exists already")
+        below = world.storage.file(new.frozen)
+        world.storage.add(
+            FakeFile(
+                path=new.overlay,
+                backing=new.frozen,
+                backing_format=new.frozen_format,
+                virtual_size=below.virtual_size,
+            )
+        )
+        world.point("during")
+
+
+def put_back(domain: FakeDomain, action: RevertSnapshot, ledger: Ledger) -> None:
+    """One define: the disks on their overlays, the ledger as given."""
+    if domain.is_active or domain.persistent is None:
+        raise StepRefused(f"cannot revert {domain.name}: it was started")
+    for new in action.disks:
+        disk = domain.persistent.disk(new.target)
+        if disk is None:
+            raise StepRefused(f"cannot revert {domain.name}: it has no disk {new.target}")
+        snapshots.put_on(disk, new.overlay, "qcow2")
+    domain.persistent.ledger = ledger
+
+
+def revert_inside(world: World, domain: FakeDomain, action: RevertInternal, ledger: Ledger) -> None:
+    """libvirt's own revert of a shut-off domain: image after image, then the definition."""
+    if domain.is_active or domain.persistent is None:
+        raise StepRefused(f"cannot revert {domain.name}: it was started")
+    record = domain.record(action.snapshot)
+    for _, path in action.images:
+        file = world.storage.file(path)
+        file.clusters = dict(next(held for said, held in file.inside if said == action.snapshot))
+        world.point("during")
+    domain.current = action.snapshot
+    domain.persistent.ledger = record.ledger
+    if action.config is RevertConfig.DISKS:
+        domain.persistent.ledger = ledger
+    if action.memory and action.power is not PowerState.SHUT_OFF:
+        power.start(world, domain, is_paused=action.power is PowerState.PAUSED)
 
 
 def refuse_when_open(world: World, domain: FakeDomain, images: frozenset[ImagePath]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from reconciler.errors import LockedError
+from reconciler.model.ledger import Ledger, Remembered, done_requests
 from reconciler.model.names import DomainUuid
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -32,23 +33,30 @@ class FakeClock:
 class FakeJournal:
     """Remembers in memory; give the same one to the process that comes after a crash."""
 
-    serials: dict[DomainUuid, int] = field(default_factory=dict)
+    known: dict[DomainUuid, Remembered] = field(default_factory=dict)
     #: (step, serial) that was intended and not confirmed
     pending: dict[DomainUuid, tuple[str, int]] = field(default_factory=dict)
 
-    def serial(self, domain: DomainUuid) -> int:
-        """The highest ledger serial written from here."""
-        return self.serials.get(domain, 0)
+    def remembered(self, domain: DomainUuid) -> Remembered:
+        """What was written from here."""
+        return self.known.get(domain, Remembered())
 
-    def intend(self, domain: DomainUuid, *, step: str, serial: int) -> None:
+    def intend(self, domain: DomainUuid, *, step: str, ledger: Ledger) -> None:
         """*step* is about to happen."""
-        self.serials[domain] = max(serial, self.serial(domain))
-        self.pending[domain] = (step, serial)
+        self._note(domain, ledger)
+        self.pending[domain] = (step, ledger.serial)
 
-    def confirm(self, domain: DomainUuid, *, serial: int) -> None:
-        """It has happened, and the ledger is at *serial*."""
-        self.serials[domain] = max(serial, self.serial(domain))
+    def confirm(self, domain: DomainUuid, *, ledger: Ledger) -> None:
+        """It has happened, and *ledger* is written."""
+        self._note(domain, ledger)
         self.pending.pop(domain, None)
+
+    def _note(self, domain: DomainUuid, ledger: Ledger) -> None:
+        before = self.remembered(domain)
+        requests = {r.request: r for r in (*before.requests, *done_requests(ledger))}
+        self.known[domain] = Remembered(
+            serial=max(ledger.serial, before.serial), requests=tuple(requests.values())
+        )
 
 
 @dataclass

@@ -12,7 +12,7 @@ from reconciler.hypervisor.observe import Observer
 from reconciler.model.action import RedefineSnapshot
 from reconciler.model.chain import Presence
 from reconciler.model.domain import DiskKind, ObservedHost
-from reconciler.model.ledger import Ledger
+from reconciler.model.ledger import Ledger, Remembered
 from reconciler.model.names import HostName, SnapshotName
 from tests.hypervisor.acting import (
     VDA,
@@ -63,7 +63,9 @@ class _Elsewhere(Connection):
 
 def observed_from_elsewhere(lab: Lab) -> ObservedHost:
     connection = _Elsewhere(lab.daemon.uri_ro, is_readonly=True)
-    observer = Observer(HostName("far"), connection, extra_folders=(), serial_of=lambda _uuid: 0)
+    observer = Observer(
+        HostName("far"), connection, extra_folders=(), remembered=lambda _uuid: Remembered()
+    )
     with connection:
         return observer.host()
 

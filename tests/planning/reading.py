@@ -5,6 +5,7 @@ from typing import assert_never
 from reconciler.model.action import (
     AbortJob,
     Action,
+    AdoptRequest,
     AdoptSnapshot,
     CommitOverlays,
     CreateSnapshot,
@@ -14,6 +15,10 @@ from reconciler.model.action import (
     RedefineSnapshot,
     ReleaseSnapshot,
     RemoveImage,
+    RevertInternal,
+    RevertSnapshot,
+    ShutDownDomain,
+    StartDomain,
     ThawGuest,
 )
 from reconciler.model.desired import Desired, DesiredDomain
@@ -65,7 +70,8 @@ def line(action: Action) -> str:
             kind = " internal" if action.internal else ""
             memory = "" if action.memory is MemoryCapture.NONE else " memory"
             disks = ",".join([*(o.target for o in action.overlays), *action.internal])
-            return f"create {action.snapshot} {disks}{kind}{memory}{quiesced}"
+            halts = " halts" if action.halts else ""
+            return f"create {action.snapshot} {disks}{kind}{memory}{halts}{quiesced}"
         case CommitOverlays():
             names = ", ".join(short(path) for path in action.merged)
             rebased = f" rebase {','.join(map(short, action.rebased))}" if action.rebased else ""
@@ -92,6 +98,17 @@ def line(action: Action) -> str:
             return f"adopt {action.snapshot} {'mark' if action.writes_mark else action.state}"
         case ReleaseSnapshot():
             return f"release {action.snapshot}"
+        case RevertSnapshot():
+            disks = ",".join(f"{d.target}={short(d.overlay)}" for d in action.disks)
+            return f"revert {action.snapshot} {disks}"
+        case RevertInternal():
+            return f"revert {action.snapshot} inside {','.join(t for t, _ in action.images)}"
+        case ShutDownDomain():
+            return f"shut-down {action.timeout}"
+        case StartDomain():
+            return f"start {action.state}{' from memory' if action.memory else ''}"
+        case AdoptRequest():
+            return f"adopt-request {action.request} {action.state}"
         case ThawGuest():
             return "thaw"
         case _:

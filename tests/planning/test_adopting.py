@@ -182,3 +182,14 @@ def test_what_is_not_whole_or_of_another_kind_is_left_alone(deed: object, code: 
     plan = plan_of(fake, wanted("web01", "u1", unmanaged=ADOPT, prune=Prune.AUTO))
     assert not any(step.startswith("adopt") for step in steps(plan))
     assert plan.refusals
+
+
+def test_one_above_a_removal_that_was_begun_is_adopted_first_and_the_removal_finished() -> None:
+    fake = host(domain("web01", shut_off, vda="base ← s1 ← s2"))
+    Controller(fake).begin_removal("web01", "s1", until="intended")
+    Person(fake).snapshot_create("web01", "u1")
+
+    plan = plan_of(fake, wanted("web01", "s2", "u1", unmanaged=ADOPT))
+
+    assert steps(plan)[:2] == ["adopt u1 mark", "commit vda base ← vda-s1 offline rebase vda-s2"]
+    assert codes(plan) == []

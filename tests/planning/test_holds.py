@@ -11,7 +11,7 @@ from reconciler.model.request import PlanRequest
 from reconciler.planning import consolidation, releasing, safety
 from reconciler.planning.index import index_of
 from reconciler.planning.world import World, world_of
-from tests.drawing import desired, domain, host, image, overlay, wanted
+from tests.drawing import desired, domain, host, image, overlay, shut_off, wanted
 from tests.engine.passes import reconciled
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
@@ -156,6 +156,17 @@ def test_whatever_asks_for_its_removal_is_refused() -> None:
     assert [r.code for r in asked.refusals] == [RefusalCode.SNAPSHOT_HELD]
     assert why is not None
     assert why.code is RefusalCode.SNAPSHOT_HELD
+
+
+def test_one_inside_its_image_is_not_deleted() -> None:
+    fake = host(domain("web01", shut_off, vda="base"))
+    Controller(fake).take("web01", "s1", inside=True, is_held=True)
+
+    asked = consolidation.consolidate(world(fake), frozenset({S1}), frozenset())
+
+    assert not asked.actions
+    assert [r.code for r in asked.refusals] == [RefusalCode.SNAPSHOT_HELD]
+    assert steps(plan_of(fake, wanted("web01", prune=Prune.AUTO))) == []
 
 
 def test_what_has_begun_to_be_removed_is_not_held() -> None:

@@ -84,7 +84,7 @@ def test_a_memory_file_that_is_there_already_is_avoided() -> None:
     fake = with_memory(host(domain("web01", vda="base")), "s1")
     Person(fake).snapshot_delete_metadata("web01", "s1")
     fake.domain("web01").persistent.ledger = fake.domain("web01").live.ledger = None  # type: ignore[union-attr]
-    fake.world.journal.serials.clear()
+    fake.world.journal.known.clear()
 
     plan = plan_of(fake, wanted("web01", kept(overlay=f"{FOLDER}/a-{{{{ disk.target }}}}-s1.img")))
     assert plan.steps[0].action.memory_file == f"{FOLDER}/a-memory-s1.save"  # type: ignore[union-attr]

@@ -3,20 +3,25 @@
 from reconciler.model import drift
 from reconciler.model.action import (
     AbortJob,
+    AdoptRequest,
     AdoptSnapshot,
     CommitMethod,
     DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
+    NewOverlay,
     RedefineSnapshot,
     ReleaseSnapshot,
+    RevertInternal,
+    RevertSnapshot,
     ShutDownDomain,
     SourceChange,
     StartDomain,
     ThawGuest,
 )
-from reconciler.model.ledger import Consistency, EntryState
-from reconciler.model.power import PowerState
+from reconciler.model.desired import RevertConfig
+from reconciler.model.ledger import Consistency, EntryState, RequestState
+from reconciler.model.power import PowerOwed, PowerState
 from tests.report.drawn_plans import NOON, commit, create, image, removed_image, s1, s2, vda
 
 DIFFERENCES: tuple[drift.Difference, ...] = (
@@ -66,6 +71,7 @@ DIFFERENCES: tuple[drift.Difference, ...] = (
     drift.PowerOwed(state=PowerState.RUNNING, is_off=True),
     drift.PowerOwed(state=PowerState.RUNNING, is_off=False),
     drift.PowerOwed(state=PowerState.PAUSED, is_off=False, until=NOON),
+    drift.RevertRequested(snapshot=s1, request="r1"),
     drift.DomainMissing(near=("web01",)),
     drift.ManifestGone(manifest="web01.yaml", snapshots=(s1, s2)),
 )
@@ -111,6 +117,28 @@ ACTIONS = (
         snapshots=(s1,),
     ),
     AbortJob(disk=vda),
+    RevertSnapshot(
+        snapshot=s1,
+        request="r1",
+        disks=(
+            NewOverlay(target=vda, frozen=image("a"), frozen_format="qcow2", overlay=image("b")),
+        ),
+        config=RevertConfig.WHOLE,
+        discards=True,
+        owed=PowerOwed(state=PowerState.RUNNING),
+    ),
+    RevertInternal(
+        snapshot=s1,
+        request="r1",
+        images=((vda, image("a")),),
+        memory=True,
+        power=PowerState.PAUSED,
+        config=RevertConfig.DISKS,
+        kept_by=s2,
+        owed=None,
+    ),
+    AdoptRequest(request="r1", snapshot=s1, state=RequestState.UNPROVEN),
+    AdoptRequest(request="r2", snapshot=s1, state=RequestState.DONE),
     ThawGuest(),
     ShutDownDomain(timeout=120, then_destroy=False, owes=PowerState.RUNNING),
     ShutDownDomain(timeout=90, then_destroy=True, owes=PowerState.PAUSED),

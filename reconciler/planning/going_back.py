@@ -1,0 +1,135 @@
+"""Back to an external snapshot: by hand on every libvirt (facts §6), with new overlays."""
+
+from dataclasses import replace
+
+from reconciler.model.action import (
+    NewOverlay,
+    RemovalCause,
+    RemoveImage,
+    RevertSnapshot,
+)
+from reconciler.model.chain import Presence
+from reconciler.model.desired import CaptureType, DesiredDomain, DesiredRevert, DesiredSnapshot
+from reconciler.model.names import DiskTarget, ImagePath
+from reconciler.model.plan import Reason
+from reconciler.model.power import PowerOwed
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
+from reconciler.planning import creation, keeping, overlay_names, rewriting, safety, storage
+from reconciler.planning.builder import Builder
+from reconciler.planning.world import World
+
+
+def plan(
+    builder: Builder, wish: DesiredDomain, wanted: DesiredRevert, record: SnapshotRecord
+) -> Refusal | None:
+    """Keep the present, go back, remove what nobody ever wrote to."""
+    before = builder.world
+    owed = _owed(before, wanted, record)
+    if isinstance(owed, Refusal):
+        return owed
+    targets = frozenset(disk.target for disk in record.external_disks)
+    present = _active_images(before, targets)
+    if not before.domain.is_active and all(safety.is_kept(before, path) for _, path in present):
+        kept = keeping.shut_off(builder, wish)
+    else:
+        made = keeping.keep(builder, wish, wanted, targets, type_=CaptureType.EXTERNAL)
+        kept = made if isinstance(made, Refusal) else None
+    if kept is not None:
+        return kept
+    left = _active_images(builder.world, targets)
+    disks = _overlays(builder.world, wish, wanted, record)
+    if isinstance(disks, Refusal):
+        return disks
+    action = RevertSnapshot(
+        snapshot=wanted.to,
+        request=wanted.request,
+        disks=disks,
+        config=wanted.config,
+        discards=wanted.discards,
+        owed=owed,
+    )
+    why = safety.why_not_revert(builder.world, action)
+    if why is not None:
+        return why
+    builder.add(action, Reason.REVERT_REQUESTED)
+    for target, path in left:
+        _remove_left(builder, wanted, target, path)
+    return None
+
+
+def _owed(
+    world: World, wanted: DesiredRevert, record: SnapshotRecord
+) -> PowerOwed | Refusal | None:
+    """How the domain goes on: from the memory of that moment where the snapshot has it."""
+    debt = keeping.owed(keeping.power_after(world, wanted, record))
+    if debt is None or record.memory is not MemoryCapture.EXTERNAL:
+        return debt
+    memory = record.memory_file
+    if memory is None or world.image(memory).presence is not Presence.PRESENT:
+        return refusal(RefusalCode.STORAGE_ABSENT, snapshot=wanted.to, image=memory, disk="memory")
+    taken = {disk.target for disk in record.external_disks}
+    left = [d.target for d in world.domain.disks if d.is_writable and d.target not in taken]
+    if left:
+        cause = (
+            f"its memory does not fit {', '.join(left)}, which went on being written to;"
+            " `power: off` leaves the memory out"
+        )
+        return keeping.impossible(wanted, cause)
+    return replace(debt, memory=memory)
+
+
+def _active_images(
+    world: World, targets: frozenset[DiskTarget]
+) -> tuple[tuple[DiskTarget, ImagePath], ...]:
+    """What the disks that go back stand on."""
+    return tuple(
+        (disk.target, disk.source)
+        for disk in world.domain.disks
+        if disk.target in targets and disk.source is not None
+    )
+
+
+def _remove_left(
+    builder: Builder, wanted: DesiredRevert, target: DiskTarget, path: ImagePath
+) -> None:
+    """The former active image: unused, given up on purpose, or still needed by somebody."""
+    image = builder.world.image(path)
+    if not image.is_blank and not wanted.discards:
+        return
+    action = RemoveImage(
+        disk=target,
+        path=path,
+        cause=RemovalCause.UNUSED if image.is_blank else RemovalCause.ABANDONED,
+        snapshots=(wanted.to,),
+    )
+    if safety.why_not_remove(builder.world, action) is None:
+        reason = Reason.IMAGE_UNUSED if image.is_blank else Reason.REVERT_REQUESTED
+        builder.add(action, reason)
+    elif not image.is_blank and path not in storage.read(builder.world):
+        builder.warnings.append(f"{path} stays: virtsnap did not make it, or somebody reads it")
+
+
+def _overlays(
+    world: World, wish: DesiredDomain, wanted: DesiredRevert, record: SnapshotRecord
+) -> tuple[NewOverlay, ...] | Refusal:
+    declared = wish.snapshot(wanted.to)
+    template = (declared or DesiredSnapshot(name=wanted.to)).overlay
+    found: list[NewOverlay] = []
+    for disk in record.external_disks:
+        now = world.disk(disk.target)
+        assert now is not None
+        assert disk.source is not None
+        frozen = world.now_at(disk.source)
+        taken = frozenset(new.overlay for new in found)
+        path = overlay_names.overlay_path(world, now, wanted.to, template, taken)
+        if isinstance(path, Refusal):
+            return path
+        image_format = rewriting.declared_format(world, disk.target, frozen)
+        found.append(
+            NewOverlay(target=disk.target, frozen=frozen, frozen_format=image_format, overlay=path)
+        )
+        depth, limit = len(world.walk(frozen)), creation.libvirt_limit(world)
+        if depth > limit:
+            return refusal(RefusalCode.CHAIN_TOO_DEEP, disk=disk.target, depth=depth, limit=limit)
+    return tuple(found)

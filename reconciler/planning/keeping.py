@@ -1,0 +1,143 @@
+"""Before a revert: the domain is shut off, and its present state is in a snapshot of its own."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+
+from reconciler.model.action import CreateSnapshot
+from reconciler.model.desired import (
+    CaptureType,
+    DesiredDomain,
+    DesiredRevert,
+    DesiredSnapshot,
+    RevertPower,
+)
+from reconciler.model.names import MAX_NAME_BYTES, DiskTarget, SnapshotName
+from reconciler.model.plan import Reason
+from reconciler.model.power import PowerOwed, PowerState
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.snapshot import SnapshotRecord
+from reconciler.planning import creation, powering, simulate
+from reconciler.planning.builder import Builder
+from reconciler.planning.world import World
+
+_SAFETY = "before-revert-"
+
+
+def keep(
+    builder: Builder,
+    wish: DesiredDomain,
+    wanted: DesiredRevert,
+    targets: frozenset[DiskTarget],
+    *,
+    type_: CaptureType,
+) -> SnapshotName | Refusal | None:
+    """Plan to stop the guest and to keep the present of *targets*; nothing falls between.
+
+    The best kind that the domain can have now: with memory when it is on and that can be saved.
+    The name of the snapshot; None where the present is discarded.
+    """
+    if not wanted.discards and builder.world.domain.is_active:
+        halting = _snapshot(builder.world, wish, wanted, targets, type_=type_, memory=True)
+        if isinstance(halting, CreateSnapshot) and _takes_all(builder.world, halting):
+            builder.add(replace(halting, halts=True), Reason.BEFORE_REVERT)
+            return halting.snapshot
+    if builder.world.domain.is_active:
+        why = _shut_down(builder, wish)
+        if why is not None:
+            return why
+    if wanted.discards:
+        return None
+    action = _snapshot(builder.world, wish, wanted, targets, type_=type_, memory=False)
+    if isinstance(action, Refusal):
+        return impossible(wanted, f"the present state cannot be kept ({action.code})")
+    builder.add(action, Reason.BEFORE_REVERT)
+    return action.snapshot
+
+
+def shut_off(builder: Builder, wish: DesiredDomain) -> Refusal | None:
+    """Nothing is to be kept, or it is kept already."""
+    return _shut_down(builder, wish) if builder.world.domain.is_active else None
+
+
+def _shut_down(builder: Builder, wish: DesiredDomain) -> Refusal | None:
+    world = builder.world
+    action = powering.shut_down(world, wish)
+    why = powering.why_not_shut_down(world, simulate.after(world, action), action)
+    if why is None:
+        builder.add(action, Reason.BEFORE_REVERT)
+    return why
+
+
+def impossible(wanted: DesiredRevert, cause: str) -> Refusal:
+    """The refusal of a revert."""
+    return refusal(
+        RefusalCode.REVERT_NOT_POSSIBLE, snapshot=wanted.to, request=wanted.request, cause=cause
+    )
+
+
+def _snapshot(
+    world: World,
+    wish: DesiredDomain,
+    wanted: DesiredRevert,
+    targets: frozenset[DiskTarget],
+    *,
+    type_: CaptureType,
+    memory: bool,
+) -> CreateSnapshot | Refusal:
+    others = frozenset(d.target for d in world.domain.disks if d.target not in targets)
+    return creation.creation(
+        world,
+        replace(wish, max_depth=None),
+        DesiredSnapshot(
+            name=name_for(world, wanted.request),
+            description=f"Before the revert to {wanted.to} ({wanted.request})",
+            type=type_,
+            memory=memory,
+            skip=frozenset() if type_ is CaptureType.INTERNAL else others,
+            protect=True,
+        ),
+    )
+
+
+def _takes_all(world: World, action: CreateSnapshot) -> bool:
+    """Memory fits the disks of its moment alone: one that is left out would be written on."""
+    taken = {new.target for new in action.overlays} | set(action.internal)
+    return all(disk.target in taken for disk in world.domain.disks if disk.is_writable)
+
+
+def name_for(world: World, request: str) -> SnapshotName:
+    """``before-revert-REQUEST``, cut where it would be too long, numbered where it is taken."""
+    name = _SAFETY + request
+    if len(name.encode()) > MAX_NAME_BYTES - 4:
+        digest = sha256(request.encode()).hexdigest()[:8]
+        cut = name.encode()[: MAX_NAME_BYTES - 13].decode("utf-8", "ignore").rstrip()
+        name = f"{cut}-{digest}"
+    taken = {record.name for record in world.domain.records}
+    taken |= {entry.name for entry in world.ledger.entries}
+    return next(candidate for candidate in _numbered(name) if candidate not in taken)
+
+
+def _numbered(name: str) -> Iterator[SnapshotName]:
+    yield SnapshotName(name)
+    number = 2
+    while True:
+        yield SnapshotName(f"{name}-{number}")
+        number += 1
+
+
+def power_after(world: World, wanted: DesiredRevert, record: SnapshotRecord) -> PowerState:
+    """What the domain does when all is done; *world* is that before it was touched."""
+    entry = world.agreeing_entry(record)
+    recorded = entry.power if entry else None
+    return {
+        RevertPower.RECORDED: recorded or creation.power_before(world),
+        RevertPower.RUNNING: PowerState.RUNNING,
+        RevertPower.PAUSED: PowerState.PAUSED,
+        RevertPower.OFF: PowerState.SHUT_OFF,
+    }[wanted.power]
+
+
+def owed(state: PowerState) -> PowerOwed | None:
+    """The debt of a domain that is to be *state*; None for shut off."""
+    return PowerOwed(state=state) if state in (PowerState.RUNNING, PowerState.PAUSED) else None

@@ -1,0 +1,120 @@
+"""A revert that the manifest asks for: done once for each request (law 3), or refused."""
+
+from dataclasses import replace
+
+from reconciler.model.desired import DesiredRevert, RevertPower
+from reconciler.model.drift import SnapshotMissing
+from reconciler.model.ledger import EntryState, RequestState
+from reconciler.model.names import SnapshotName
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.request import Selection
+from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
+from reconciler.planning import differ, going_back, going_inside, storage
+from reconciler.planning.builder import Builder
+from reconciler.planning.differ import Declared
+from reconciler.planning.world import World
+
+
+def revert(builder: Builder, wish: Declared, before: World, selection: Selection) -> None:
+    """Fulfil the declared revert request; *before* is the world that the plan began with."""
+    if wish.domain is None or wish.domain.revert is None:
+        return
+    wanted = wish.domain.revert
+    if not selection.has_snapshot(builder.world.domain.name, wanted.to):
+        return
+    known = builder.world.ledger.request(wanted.request)
+    if known is not None and known.state is not RequestState.BEGUN:
+        why = _why_known(wanted, known.state, known.to)
+        builder.refuse(*([why] if why else []))
+        return
+    why = _why_not_now(builder, wish, before) or _why_not(builder.world, wanted)
+    start = builder.mark()
+    if why is None:
+        record = builder.world.domain.record(wanted.to)
+        assert record is not None
+        go = going_back.plan if record.is_external else going_inside.plan
+        why = go(builder, wish.domain, wanted, record)
+    if why is not None:
+        builder.back_to(start)
+        builder.refuse(replace(why, snapshot=wanted.to))
+    else:
+        _warn(builder, wanted)
+
+
+def _why_known(wanted: DesiredRevert, state: RequestState, to: SnapshotName) -> Refusal | None:
+    if state is RequestState.UNPROVEN:
+        return _refuse(wanted, RefusalCode.REVERT_UNPROVEN)
+    if to != wanted.to:
+        return _refuse(wanted, RefusalCode.REQUEST_REUSED, done=to)
+    return None
+
+
+def _refuse(wanted: DesiredRevert, code: RefusalCode, **facts: object) -> Refusal:
+    return refusal(code, snapshot=wanted.to, request=wanted.request, **facts)
+
+
+def _impossible(wanted: DesiredRevert, cause: str) -> Refusal:
+    return _refuse(wanted, RefusalCode.REVERT_NOT_POSSIBLE, cause=cause)
+
+
+def _why_not_now(builder: Builder, wish: Declared, before: World) -> Refusal | None:
+    """The target was complete before this plan, and nothing that comes first is still to be taken."""
+    assert wish.domain is not None
+    wanted = wish.domain.revert
+    assert wanted is not None
+    for difference in differ.compare(wish, builder.world).differences:
+        if isinstance(difference, SnapshotMissing):
+            cause = f"{difference.snapshot} is declared and must be taken first"
+            return _impossible(wanted, cause)
+    record = before.domain.record(wanted.to)
+    entry = before.agreeing_entry(record) if record else None
+    if record is None:
+        return _impossible(wanted, "there is no such snapshot")
+    if entry is None:
+        return _impossible(wanted, "virtsnap does not manage it")
+    if entry.state is not EntryState.TAKEN:
+        return _impossible(wanted, f"it is {entry.state}")
+    return None
+
+
+def _why_not(world: World, wanted: DesiredRevert) -> Refusal | None:
+    domain = world.domain
+    record = domain.record(wanted.to)
+    if record is None:
+        return _impossible(wanted, "there is no such snapshot")
+    if domain.persistent is None:
+        return _impossible(wanted, "the domain is transient: shut off, it would be gone")
+    if domain.checkpoints:
+        cause = f"the checkpoints {', '.join(domain.checkpoints)} would not match any more"
+        return _impossible(wanted, cause)
+    fault = next((d for d in storage.dangling(world, frozenset()) if d.snapshot == wanted.to), None)
+    if fault is not None:
+        return _impossible(wanted, f"{fault.image}, which it froze, is {fault.cause}")
+    for disk in record.disks:
+        taken = disk.source is not None and disk.capture in ("external", "internal")
+        if taken and all(d.target != disk.target for d in domain.persistent):
+            return _impossible(wanted, f"the domain has no disk {disk.target} any more")
+    return None
+
+
+def _warn(builder: Builder, wanted: DesiredRevert) -> None:
+    domain = builder.world.domain
+    record = domain.record(wanted.to)
+    assert record is not None
+    entry = builder.world.agreeing_entry(record)
+    found = []
+    if wanted.power is RevertPower.RECORDED and entry is not None and entry.power is None:
+        found.append(
+            f"{record.name}: what {domain.name} did when it was taken is not known; it ends as it was"
+        )
+    if domain.firmware == "uefi":
+        found.append(f"{domain.name}: the NVRAM stays as it is now")
+    if domain.has_tpm:
+        found.append(f"{domain.name}: the TPM state stays as it is now")
+    if _drops_memory(record, wanted):
+        found.append(f"{record.name}: its memory is left out, as `power: off` asks for")
+    builder.warnings += [text for text in found if text not in builder.warnings]
+
+
+def _drops_memory(record: SnapshotRecord, wanted: DesiredRevert) -> bool:
+    return record.memory is not MemoryCapture.NONE and wanted.power is RevertPower.OFF

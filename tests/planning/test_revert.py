@@ -1,0 +1,271 @@
+"""Going back to a snapshot: the steps, and why not."""
+
+from dataclasses import replace
+
+from reconciler.model.desired import (
+    CaptureType,
+    DesiredRevert,
+    DesiredSnapshot,
+    Disruption,
+    Prune,
+    RevertPower,
+)
+from reconciler.model.names import DiskTarget, SnapshotName
+from reconciler.model.plan import Risk
+from reconciler.model.request import Consent, PlanRequest
+from tests.drawing import desired, domain, host, managed, paused, shut_off, unmanaged, wanted
+from tests.engine import oracle
+from tests.engine.passes import reconciled
+from tests.fakes.administrator import Administrator
+from tests.fakes.controller import Controller
+from tests.fakes.host import FakeHost
+from tests.planning.reading import codes, plan_of, steps
+
+
+def back(to: str, request: str = "r1", **rest: object) -> DesiredRevert:
+    return DesiredRevert(to=SnapshotName(to), request=request, **rest)  # type: ignore[arg-type]
+
+
+def with_memory(name: str, skip: str | None = None) -> DesiredSnapshot:
+    skipped = frozenset({DiskTarget(skip)} if skip else ())
+    return DesiredSnapshot(name=SnapshotName(name), memory=True, skip=skipped)
+
+
+def inside(name: str) -> DesiredSnapshot:
+    return DesiredSnapshot(name=SnapshotName(name), type=CaptureType.INTERNAL)
+
+
+def two_snapshots() -> FakeHost:
+    return host(domain("web01", shut_off, vda="base ← s1 ← s2"))
+
+
+def test_the_present_is_kept_and_the_disk_put_on_a_new_overlay() -> None:
+    plan = plan_of(two_snapshots(), wanted("web01", "s1", "s2", revert=back("s1")))
+
+    assert steps(plan) == [
+        "create before-revert-r1 vda",
+        "revert s1 vda=vda-s1.2",
+        "remove vda-before-revert-r1 unused",
+        "redefine s1 current",
+        "redefine s1 vda=vda-s1.2",
+    ]
+    assert not plan.refusals
+
+
+def test_a_present_that_is_given_up_is_removed() -> None:
+    wish = wanted("web01", "s1", "s2", revert=back("s1", discards=True))
+
+    assert steps(plan_of(two_snapshots(), wish)) == [
+        "revert s1 vda=vda-s1.2",
+        "remove vda-s2 abandoned",
+        "redefine s1 current",
+        "redefine s1 vda=vda-s1.2",
+    ]
+
+
+def test_a_request_is_done_once() -> None:
+    fake = two_snapshots()
+    wish = desired(wanted("web01", "s1", "s2", revert=back("s1")))
+    reconciled(fake, wish, PlanRequest())
+    at_s1 = fake.snapshot_view("web01", "s1", "vda")
+    assert fake.guest_view("web01", "vda") == at_s1
+    fake.guest_goes_on("web01")
+    written = fake.guest_view("web01", "vda")
+
+    again = reconciled(fake, wish, PlanRequest())
+
+    assert not again.domain.steps
+    assert not again.domain.drift
+    assert fake.guest_view("web01", "vda") == written
+
+
+def test_a_request_that_was_done_for_another_snapshot_is_refused() -> None:
+    fake = two_snapshots()
+    reconciled(fake, desired(wanted("web01", "s1", "s2", revert=back("s1"))), PlanRequest())
+
+    plan = plan_of(fake, wanted("web01", "s1", "s2", revert=back("s2")))
+
+    assert codes(plan) == ["RequestReused s2"]
+    assert not plan.steps
+
+
+def test_a_request_from_before_the_ledger_was_lost_is_not_done() -> None:
+    fake = two_snapshots()
+    wish = wanted("web01", "s1", "s2", revert=back("s1"))
+    Administrator(fake).lose_ledger("web01")
+
+    first = reconciled(fake, desired(wish), PlanRequest())
+    second = plan_of(fake, wish)
+
+    assert [line for line in steps(first.domain) if "request" in line] == [
+        "adopt-request r1 unproven"
+    ]
+    assert codes(second) == ["RevertUnproven s1"]
+    assert steps(plan_of(fake, replace(wish, revert=back("s1", "r2"))))
+
+
+def test_a_request_that_the_journal_knows_is_done() -> None:
+    fake = two_snapshots()
+    wish = wanted("web01", "s1", "s2", revert=back("s1"))
+    reconciled(fake, desired(wish), PlanRequest())
+    Administrator(fake).lose_ledger("web01")
+
+    rebuilt = reconciled(fake, desired(wish), PlanRequest())
+
+    assert "adopt-request r1 done" in steps(rebuilt.domain)
+    assert not codes(plan_of(fake, wish))
+
+
+def test_a_request_that_a_record_knows_is_done() -> None:
+    fake = two_snapshots()
+    wish = wanted("web01", "s1", "s2", revert=back("s1"))
+    reconciled(fake, desired(wish), PlanRequest())
+    reconciled(fake, desired(wanted("web01", "s1", "s2", "s3", revert=back("s1"))), PlanRequest())
+    Administrator(fake).lose_ledger("web01")
+    Administrator(fake).lose_machine("web01")
+
+    reconciled(fake, desired(wish), PlanRequest())
+
+    assert not codes(plan_of(fake, wanted("web01", "s1", "s2", "s3", revert=back("s1"))))
+
+
+def test_a_snapshot_that_is_to_be_gone_back_to_is_not_removed() -> None:
+    fake = two_snapshots()
+    wish = wanted("web01", "s2", prune=Prune.AUTO, revert=back("s1"))
+
+    plan = plan_of(fake, wish)
+
+    assert "revert s1 vda=vda-s1.2" in steps(plan)
+    assert not any("forget s1" in line for line in steps(plan))
+
+
+def test_back_and_forth_between_branches() -> None:
+    fake = two_snapshots()
+    names = ("s1", "s2")
+    views = {name: fake.snapshot_view("web01", name, "vda") for name in names}
+    for number, name in enumerate(("s1", "s2", "s1", "s2", "s2", "s1")):
+        before = oracle.seen(fake)
+        wish = desired(wanted("web01", *names, revert=back(name, f"r{number}")))
+
+        result = reconciled(fake, wish, PlanRequest())
+
+        assert not result.outcomes[0].error
+        assert not oracle.lost(fake, before, wish)
+        assert fake.guest_view("web01", "vda") == views[name]
+        assert {n: fake.snapshot_view("web01", n, "vda") for n in names} == views
+        fake.guest_goes_on("web01")
+
+
+def test_what_is_not_managed_is_no_target() -> None:
+    fake = host(domain("web01", shut_off, managed("s1"), unmanaged("u1"), vda="base ← s1 ← u1"))
+
+    plan = plan_of(fake, wanted("web01", "s1", revert=back("u1")))
+
+    assert codes(plan) == ["RevertNotPossible u1"]
+    assert not plan.steps
+
+
+def test_a_running_guest_is_halted_with_its_memory_and_started_again() -> None:
+    fake = host(domain("web01", vda="base ← s1 ← s2"))
+
+    plan = plan_of(fake, wanted("web01", "s1", "s2", revert=back("s1", power=RevertPower.RUNNING)))
+
+    assert steps(plan) == [
+        "create before-revert-r1 vda memory halts",
+        "revert s1 vda=vda-s1.2",
+        "remove vda-before-revert-r1 unused",
+        "redefine s1 current",
+        "redefine s1 vda=vda-s1.2",
+        "start running",
+    ]
+    assert plan.steps[0].risk is Risk.DISRUPTIVE
+    assert not codes(plan)
+
+
+def test_what_is_discarded_is_shut_down_in_good_order() -> None:
+    fake = host(domain("web01", vda="base ← s1 ← s2"))
+    wish = wanted("web01", "s1", "s2", revert=back("s1", discards=True, power=RevertPower.OFF))
+
+    plan = plan_of(fake, wish)
+
+    assert steps(plan)[0].startswith("shut-down")
+    assert steps(plan)[1] == "revert s1 vda=vda-s1.2"
+    assert not any(line.startswith("start") for line in steps(plan))
+
+
+def test_a_loop_holds_a_revert_that_stops_the_guest() -> None:
+    fake = host(domain("web01", vda="base ← s1 ← s2"))
+    wish = wanted("web01", "s1", "s2", revert=back("s1"))
+
+    held = reconciled(fake, desired(wish), PlanRequest(consent=Consent.LOOP))
+
+    assert not held.outcomes[0].steps_done
+    assert fake.domain("web01").is_active
+    done = reconciled(
+        fake,
+        desired(replace(wish, disruption=Disruption.ALLOWED)),
+        PlanRequest(consent=Consent.LOOP),
+    )
+    assert not done.outcomes[0].error
+    assert fake.guest_view("web01", "vda") == fake.snapshot_view("web01", "s1", "vda")
+
+
+def test_a_snapshot_with_memory_goes_on_where_it_was() -> None:
+    fake = host(domain("web01", vda="base"))
+    Controller(fake).take("web01", "s1", memory=True)
+    fake.guest_goes_on("web01")
+    memory = fake.domain("web01").record(SnapshotName("s1")).memory_file
+    wish = desired(wanted("web01", with_memory("s1"), revert=back("s1", power=RevertPower.PAUSED)))
+
+    result = reconciled(fake, wish, PlanRequest())
+
+    assert not result.outcomes[0].error
+    assert fake.domain("web01").went_on_from == [memory]
+    assert fake.domain("web01").power is paused
+    assert fake.guest_view("web01", "vda") == fake.snapshot_view("web01", "s1", "vda")
+    assert not plan_of(fake, wish.domains[0]).steps
+
+
+def test_memory_does_not_fit_a_disk_that_went_on() -> None:
+    fake = host(domain("web01", vda="base", vdb="data"))
+    Controller(fake).take("web01", "s1", ["vda"], memory=True)
+    wish = wanted(
+        "web01", with_memory("s1", skip="vdb"), revert=back("s1", power=RevertPower.RUNNING)
+    )
+
+    assert codes(plan_of(fake, wish)) == ["RevertNotPossible s1"]
+    off = replace(wish, revert=back("s1", power=RevertPower.OFF))
+    assert not codes(plan_of(fake, off))
+
+
+def test_an_internal_snapshot_of_a_shut_off_guest() -> None:
+    fake = host(domain("web01", shut_off, vda="base", vdb="data"))
+    Controller(fake).take("web01", "i1", inside=True)
+    at_i1 = {target: fake.guest_view("web01", target) for target in ("vda", "vdb")}
+    fake.guest_goes_on("web01")
+    present = {target: fake.guest_view("web01", target) for target in ("vda", "vdb")}
+    wish = wanted("web01", inside("i1"), revert=back("i1"))
+
+    result = reconciled(fake, desired(wish), PlanRequest())
+
+    assert steps(result.domain) == [
+        "create before-revert-r1 vda,vdb internal",
+        "revert i1 inside vda,vdb",
+    ]
+    assert not result.outcomes[0].error
+    assert {t: fake.guest_view("web01", t) for t in at_i1} == at_i1
+    held = {t: fake.snapshot_view("web01", "before-revert-r1", t) for t in at_i1}
+    assert held == present
+    assert not plan_of(fake, wish).steps
+    assert not plan_of(fake, wish).drift
+
+
+def test_an_internal_snapshot_under_an_overlay_is_no_target() -> None:
+    fake = host(domain("web01", shut_off, vda="base"))
+    Controller(fake).take("web01", "i1", inside=True)
+    Controller(fake).take("web01", "s1")
+
+    plan = plan_of(fake, wanted("web01", inside("i1"), "s1", revert=back("i1")))
+
+    assert codes(plan) == ["RevertNotPossible i1"]
+    assert not plan.steps

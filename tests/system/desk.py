@@ -1,0 +1,93 @@
+"""virtsnap in this process, on a real libvirt: no command to start, no second for the fence."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler.engine import executor, reconcile
+from reconciler.engine.domain_work import Tools
+from reconciler.engine.identity import MachineIdentity
+from reconciler.engine.journal import FileJournal
+from reconciler.engine.listener import Silence
+from reconciler.engine.locks import FileLocks
+from reconciler.hypervisor.host import LibvirtHost
+from reconciler.model.desired import Desired, DesiredDomain, DesiredHost
+from reconciler.model.names import HostName
+from reconciler.model.outcome import DomainOutcome
+from reconciler.model.plan import DomainPlan
+from reconciler.model.request import PlanRequest
+from tests.lab.guest import Lab
+
+LOCAL = HostName("local")
+
+
+class _Hasty:
+    """The machine's time, and nobody else to wait for."""
+
+    def now(self) -> datetime:
+        """Now, in UTC."""
+        return datetime.now(UTC)
+
+    def wait(self, seconds: float) -> None:
+        """Not at all."""
+
+
+@dataclass
+class Desk:
+    """One libvirt; each call is a whole pass over one declared domain."""
+
+    host: LibvirtHost
+    journal: FileJournal
+    folder: Path
+
+    def plan(self, wish: DesiredDomain) -> DomainPlan:
+        """What would be done."""
+        (plan,) = reconcile.make_plan(
+            self._desired(wish),
+            {LOCAL: self.host.observe()},
+            PlanRequest(),
+            now=datetime.now(UTC),
+        ).domains
+        return plan
+
+    def apply(self, wish: DesiredDomain) -> DomainOutcome:
+        """Plan it and do it."""
+        desired = self._desired(wish)
+        observed = {LOCAL: self.host.observe()}
+        plan = reconcile.make_plan(desired, observed, PlanRequest(), now=datetime.now(UTC))
+        identity = MachineIdentity()
+        tools = Tools(
+            hosts={LOCAL: self.host},
+            journal=self.journal,
+            locks=FileLocks(self.folder / "run", holder=identity.holder()),
+            clock=_Hasty(),
+            identity=identity,
+            listener=Silence(),
+            stop=threading.Event(),
+        )
+        (outcome,) = executor.apply(plan, desired, PlanRequest(), tools)
+        return outcome
+
+    def _desired(self, wish: DesiredDomain) -> Desired:
+        return Desired(
+            source="desk",
+            revision=None,
+            is_complete=False,
+            hosts=(DesiredHost(name=LOCAL),),
+            domains=(wish,),
+        )
+
+
+@contextmanager
+def desk(lab: Lab, folder: Path) -> Iterator[Desk]:
+    """A desk at *lab*; its domains are removed at the end."""
+    journal = FileJournal(folder / "state")
+    host = LibvirtHost(LOCAL, lab.daemon.uri, is_readonly=False, remembered=journal.remembered)
+    try:
+        yield Desk(host, journal, folder)
+    finally:
+        host.close()
+        lab.cleanup()

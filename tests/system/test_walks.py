@@ -1,0 +1,142 @@
+"""Random walks over a real guest: whatever is done in whatever order, each moment stays what it was."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from reconciler.model.desired import DesiredDomain, DesiredRevert, DesiredSnapshot, Origin, Prune
+from reconciler.model.names import SnapshotName
+from tests.lab.domain_xml import DiskSpec
+from tests.lab.guest import Guest, Lab
+from tests.lab.versions import each_libvirt
+from tests.system import by_hand, storage
+from tests.system.desk import LOCAL, Desk, desk
+
+pytestmark = pytest.mark.qemu
+
+STEPS = 25
+MEBIBYTES = 6
+SEEDS = range(40) if os.environ.get("VIRTSNAP_SOAK") else range(3)
+
+
+@pytest.fixture(params=each_libvirt())
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Lab, Desk]]:
+    """A desk on each libvirt."""
+    lab: Lab = request.getfixturevalue(request.param)
+    with desk(lab, tmp_path) as found:
+        yield lab, found
+
+
+@dataclass
+class Walk:
+    """One guest, what is declared of it, and what each snapshot held when it was taken."""
+
+    desk: Desk
+    guest: Guest
+    random: Random
+    declared: list[str] = field(default_factory=list)
+    moments: dict[str, dict[str, str]] = field(default_factory=dict)
+    revert: DesiredRevert | None = None
+    told: list[str] = field(default_factory=list)
+    _number: int = 0
+
+    def step(self) -> None:
+        """One random thing, and what must be true after it."""
+        chosen = self.random.choice(
+            [self.create, self.write, self.write, self.go_back, self.delete]
+        )
+        chosen()
+        self.demand_truth()
+
+    def create(self) -> None:
+        """A further snapshot."""
+        self._number += 1
+        name = f"s{self._number}"
+        self.declared.append(name)
+        self.told.append(f"create {name}")
+        view = storage.view(self.guest)
+        self.apply()
+        self.moments[name] = view
+
+    def write(self) -> None:
+        """The guest's disks get data that no other moment has."""
+        self._number += 1
+        target, image = self.random.choice(sorted(self.guest.active_images().items()))
+        self.told.append(f"write {target} {self._number}")
+        by_hand.write(image, self._number % MEBIBYTES, 1 + self._number % 250)
+
+    def go_back(self) -> None:
+        """A revert to one of the declared."""
+        if not self.declared:
+            return
+        self._number += 1
+        to, request = self.random.choice(self.declared), f"r{self._number}"
+        self.told.append(f"revert {to}")
+        present = storage.view(self.guest)
+        self.revert = DesiredRevert(
+            to=SnapshotName(to), request=request, discards=self.random.random() < 0.5
+        )
+        self.apply()
+        assert storage.view(self.guest) == self.moments[to]
+        if not self.revert.discards:
+            self.moments[f"before-revert-{request}"] = present
+
+    def delete(self) -> None:
+        """One or two leave the manifest."""
+        for _ in range(self.random.choice((1, 2))):
+            if self.declared:
+                gone = self.declared.pop(self.random.randrange(len(self.declared)))
+                self.told.append(f"delete {gone}")
+        self.apply()
+
+    def wish(self) -> DesiredDomain:
+        """What is declared now."""
+        return DesiredDomain(
+            host=LOCAL,
+            domain=self.guest.name,
+            snapshots=tuple(DesiredSnapshot(name=SnapshotName(name)) for name in self.declared),
+            origin=Origin(manifest="walk"),
+            prune=Prune.AUTO,
+            revert=self.revert,
+        )
+
+    def apply(self) -> None:
+        """One pass; a branch that cannot go yet is refused, and nothing else."""
+        outcome = self.desk.apply(self.wish())
+        assert outcome.error is None, (self.told, outcome.error)
+        codes = {refusal.code for refusal in outcome.refusals}
+        assert codes <= {"SnapshotHasBranches"}, (self.told, outcome.refusals)
+
+    def demand_truth(self) -> None:
+        """Every moment reads as it did, nothing is left to do, no image that nothing needs."""
+        now = storage.moments(self.guest)
+        there = {name for name, _ in now}
+        assert set(self.declared) <= there, self.told
+        for name in there & set(self.moments):
+            held = {target: what for (of, target), what in now.items() if of == name}
+            if name in self.declared or name.startswith("before-revert-"):
+                assert held == self.moments[name], (self.told, name)
+        assert not self.desk.plan(self.wish()).steps, self.told
+        assert storage.images(self.desk.folder / "images") == storage.needed(self.guest), self.told
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_walk_of_a_shut_off_guest_keeps_every_moment(place: tuple[Lab, Desk], seed: int) -> None:
+    lab, at = place
+    guest = lab.guest_of(tuple(small_disk(at.folder, target) for target in ("vda", "vdb")), "web01")
+    walk = Walk(at, guest, Random(seed))
+    for _ in range(STEPS):
+        walk.step()
+    storage.assert_clean(at.folder / "images")
+
+
+def small_disk(folder: Path, target: str) -> DiskSpec:
+    """So small that each moment of it is read in no time."""
+    path = folder / "images" / f"web01-{target}.qcow2"
+    path.parent.mkdir(exist_ok=True)
+    by_hand.run("qemu-img", "create", "-q", "-f", "qcow2", str(path), f"{MEBIBYTES}M")
+    return DiskSpec(source=path, target=target)
