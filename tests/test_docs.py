@@ -141,7 +141,7 @@ def test_every_refusal_has_its_entry() -> None:
 def test_every_action_has_its_row() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \|", BEHAVIOURS.read_text(), re.MULTILINE)
 
-    assert sorted(rows) == sorted(action.name for action in get_args(Action))
+    assert sorted(rows) == sorted({action.name for action in get_args(Action)})
 
 
 @pytest.mark.parametrize("name", ["docs/from-virsh.md", "docs/reference/planning-behaviours.md"])

@@ -32,6 +32,7 @@ from reconciler.planning import (
     fingerprint,
     postcondition,
     powering,
+    revert_safety,
     safety,
 )
 from reconciler.planning.index import index_of
@@ -217,9 +218,9 @@ class DomainWork:
                     cause="somebody started it",
                 )
             case RevertSnapshot():
-                return safety.why_not_revert(world, step.action)
+                return revert_safety.why_not_revert(world, step.action)
             case RevertInternal():
-                return safety.why_not_revert_internal(world, step.action)
+                return revert_safety.why_not_revert_internal(world, step.action)
             case _:
                 return None
 

@@ -15,7 +15,15 @@ from reconciler.model.plan import Reason
 from reconciler.model.power import PowerOwed
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
-from reconciler.planning import creation, keeping, overlay_names, rewriting, safety, storage
+from reconciler.planning import (
+    creation,
+    keeping,
+    overlay_names,
+    revert_safety,
+    rewriting,
+    safety,
+    storage,
+)
 from reconciler.planning.builder import Builder
 from reconciler.planning.world import World
 
@@ -30,7 +38,9 @@ def plan(
         return owed
     targets = frozenset(disk.target for disk in record.external_disks)
     present = _active_images(before, targets)
-    if not before.domain.is_active and all(safety.is_kept(before, path) for _, path in present):
+    if not before.domain.is_active and all(
+        revert_safety.is_kept(before, path) for _, path in present
+    ):
         kept = keeping.shut_off(builder, wish)
     else:
         made = keeping.keep(builder, wish, wanted, targets, type_=CaptureType.EXTERNAL)
@@ -49,7 +59,7 @@ def plan(
         discards=wanted.discards,
         owed=owed,
     )
-    why = safety.why_not_revert(builder.world, action)
+    why = revert_safety.why_not_revert(builder.world, action)
     if why is not None:
         return why
     builder.add(action, Reason.REVERT_REQUESTED)

@@ -7,7 +7,7 @@ from reconciler.model.plan import Reason
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
-from reconciler.planning import keeping, safety
+from reconciler.planning import keeping, revert_safety
 from reconciler.planning.builder import Builder
 
 
@@ -34,7 +34,7 @@ def plan(
         kept_by=kept_by,
         owed=None if has_memory else keeping.owed(state),
     )
-    why = safety.why_not_revert_internal(builder.world, action)
+    why = revert_safety.why_not_revert_internal(builder.world, action)
     if why is None:
         builder.add(action, Reason.REVERT_REQUESTED)
     return why

@@ -8,8 +8,6 @@ from reconciler.model.action import (
     FinishJob,
     RemovalCause,
     RemoveImage,
-    RevertInternal,
-    RevertSnapshot,
 )
 from reconciler.model.chain import Image, Presence
 from reconciler.model.domain import DiskKind
@@ -279,83 +277,6 @@ def _is_said_in_passing(world: World, record: SnapshotRecord, action: RemoveImag
 
 def _still_read(path: ImagePath, kind: str, readers: str) -> Refusal:
     return refusal(RefusalCode.UNMANAGED_READER, image=path, kind=kind, readers=readers)
-
-
-def why_not_revert(world: World, action: RevertSnapshot) -> Refusal | None:
-    """Why the disks cannot go back now, or what would be lost by it."""
-    if world.domain.is_active:
-        return _no_revert(action, f"{world.domain.name} is {world.domain.power}")
-    for new in action.disks:
-        for path in world.walk(new.frozen):
-            image = world.image(path)
-            if image.presence is Presence.MISSING:
-                return refusal(
-                    RefusalCode.STORAGE_ABSENT,
-                    snapshot=action.snapshot,
-                    image=path,
-                    disk=new.target,
-                )
-            if not image.is_examined:
-                return refusal(
-                    RefusalCode.NEEDS_LOCAL_ACCESS,
-                    snapshot=action.snapshot,
-                    image=path,
-                    folder=folder_of(path),
-                )
-            if path in world.written:
-                return _no_revert(action, f"{path} is written to")
-        now = world.disk(new.target)
-        if now is None or now.source is None:
-            return _no_revert(action, f"the domain has no disk {new.target} any more")
-        if not action.discards and not is_kept(world, now.source):
-            return _no_revert(action, f"what was written to {now.source} would be lost")
-    return None
-
-
-def why_not_revert_internal(world: World, action: RevertInternal) -> Refusal | None:
-    """Why libvirt must not rewrite the images now, or would not find what to put into them."""
-    if world.domain.is_active:
-        return _no_revert(action, f"{world.domain.name} is {world.domain.power}")
-    for target, path in action.images:
-        disk, image = world.disk(target), world.image(path)
-        if disk is None or disk.source != path:
-            return _no_revert(action, f"{target} is not on {path} any more, which holds it")
-        if image.presence is not Presence.PRESENT or not image.is_examined:
-            code = RefusalCode.NEEDS_LOCAL_ACCESS
-            return refusal(code, snapshot=action.snapshot, image=path, folder=folder_of(path))
-        if image.internal_snapshots.count(action.snapshot) != 1:
-            return _no_revert(action, f"{path} holds {action.snapshot} not exactly once")
-        readers = world.readers_elsewhere(path)
-        standing = [c for c in world.children.get(path, ()) if c not in world.emptied]
-        if readers or standing:
-            names = ", ".join(readers or map(base_name, standing))
-            return _no_revert(action, f"{names} reads {path}, which would be rewritten")
-    current = world.domain.current
-    if action.kept_by is not None and (current is None or current.name != action.kept_by):
-        return _no_revert(action, f"{action.kept_by}, which keeps the present, is not current")
-    return None
-
-
-def _no_revert(action: RevertSnapshot | RevertInternal, cause: str) -> Refusal:
-    return refusal(
-        RefusalCode.REVERT_NOT_POSSIBLE,
-        snapshot=action.snapshot,
-        request=action.request,
-        cause=cause,
-    )
-
-
-def is_kept(world: World, active: ImagePath) -> bool:
-    """The data of the active image of a shut-off disk is in some snapshot: it holds none itself."""
-    image = world.image(active)
-    frozen = {
-        world.now_at(disk.source)
-        for record in world.domain.records
-        if world.is_managed(record)
-        for disk in record.external_disks
-        if disk.source is not None
-    }
-    return image.is_blank and image.backing in frozen
 
 
 # --- the domain as a whole
