@@ -30,6 +30,7 @@ from reconciler.model.desired import (
     Prune,
     Quiesce,
     RevertConfig,
+    RevertPower,
     Shutdown,
     Unmanaged,
     Window,
@@ -201,7 +202,7 @@ def _desired_domain(draw: Draw, domain: FakeDomain) -> DesiredDomain:
         prune=draw(st.sampled_from((Prune.AUTO, Prune.AUTO, Prune.CONFIRM, Prune.NEVER))),
         unmanaged=draw(st.sampled_from(Unmanaged)),
         max_depth=draw(st.sampled_from((None, None, None, 2, 4))),
-        revert=draw(_desired_revert([*known, *fresh])) if draw(st.integers(0, 2)) == 0 else None,
+        revert=draw(_desired_revert(domain, fresh)) if draw(st.integers(0, 1)) else None,
         is_suspended=draw(st.integers(0, 19)) == 0,
         **draw(st.sampled_from(DISRUPTIONS)),
         shutdown=Shutdown(timeout=120, then_destroy=draw(st.booleans())),
@@ -209,10 +210,16 @@ def _desired_domain(draw: Draw, domain: FakeDomain) -> DesiredDomain:
 
 
 @st.composite
-def _desired_revert(draw: Draw, names: list[str]) -> DesiredRevert:
+def _desired_revert(draw: Draw, domain: FakeDomain, fresh: list[str]) -> DesiredRevert | None:
+    """Mostly to a snapshot that is there."""
+    there = sorted(domain.records)
+    if not there:
+        return None
+    others = [*there, *fresh, "nobody"]
     return DesiredRevert(
-        to=SnapshotName(draw(st.sampled_from([*names, "nobody"]))),
+        to=SnapshotName(draw(st.sampled_from(there if draw(st.integers(0, 5)) else others))),
         request=draw(st.sampled_from(("r1", "r1", "r2"))),
+        power=draw(st.sampled_from(RevertPower)),
         config=draw(st.sampled_from(RevertConfig)),
         discards=draw(st.integers(0, 2)) == 0,
     )

@@ -1,14 +1,28 @@
 """What must be true of a host after any pass, whatever was asked for."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from reconciler.model.desired import Desired, DesiredRevert
+from reconciler.model.desired import Desired, DesiredRevert, RevertPower
 from reconciler.model.domain import ObservedDomain
 from reconciler.model.ledger import RequestState
+from reconciler.model.power import PowerState
 from tests.fakes.host import FakeHost
 from tests.fakes.storage import Content
 
 Views = Mapping[tuple[str, ...], Content | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerBefore:
+    """What a domain did, what its snapshots were taken in, which requests were done."""
+
+    due: PowerState
+    taken: Mapping[str, PowerState | None]
+    requests: frozenset[str]
+
+
+Powers = Mapping[str, PowerBefore]
 
 
 def seen(fake: FakeHost) -> dict[tuple[str, ...], Content | None]:
@@ -35,6 +49,50 @@ def lost(fake: FakeHost, before: Views, desired: Desired) -> list[tuple[str, ...
         ):
             found.append(key)
     return found
+
+
+def power_after(fake: FakeHost, before: Powers, desired: Desired) -> dict[str, PowerState]:
+    """What each domain is to do now: as before, or as a revert that was done since asks for."""
+    expected = {}
+    for domain in fake.observe().domains:
+        was = before.get(domain.name)
+        if was is None:
+            continue
+        revert = _done(fake, domain.name, desired)
+        expected[domain.name] = was.due
+        if revert is not None and revert.request not in was.requests:
+            expected[domain.name] = _asked(revert, was)
+    return expected
+
+
+def powers(fake: FakeHost) -> dict[str, PowerBefore]:
+    """Of every domain, what an earlier virtsnap owes it considered."""
+    found = {}
+    for domain in fake.observe().domains:
+        ledger = domain.ledger
+        owed = ledger.owed if ledger else None
+        found[domain.name] = PowerBefore(
+            due=domain.power if domain.is_active or owed is None else owed.state,
+            taken={e.name: e.power for e in ledger.entries} if ledger else {},
+            requests=frozenset(
+                r.request
+                for r in (ledger.requests if ledger else ())
+                if r.state is RequestState.DONE
+            ),
+        )
+    return found
+
+
+def _asked(revert: DesiredRevert, before: PowerBefore) -> PowerState:
+    match revert.power:
+        case RevertPower.RECORDED:
+            return before.taken.get(revert.to) or before.due
+        case RevertPower.OFF:
+            return PowerState.SHUT_OFF
+        case RevertPower.RUNNING:
+            return PowerState.RUNNING
+        case RevertPower.PAUSED:
+            return PowerState.PAUSED
 
 
 def _is_kept(views: Views, disk: tuple[str, ...], content: Content | None) -> bool:

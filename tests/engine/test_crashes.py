@@ -11,7 +11,7 @@ from reconciler.model.request import Consent
 from tests.engine import oracle
 from tests.engine.passes import Pass, planned, reconciled
 from tests.engine.telling import host_told, pass_told, situation_told
-from tests.engine.test_properties import managed_and_kept, power_due, unstartable
+from tests.engine.test_properties import managed_and_kept, unstartable
 from tests.fakes.host import FakeHost
 from tests.fakes.world import Crash
 from tests.strategies import Situation, peaceful_situations, situations
@@ -89,7 +89,7 @@ def test_a_pass_that_dies_is_finished_by_the_next(
     stays = snapshots(whole)
     kept = {k: v for k, v in intact.items() if len(k) == 3 and k[2] in stays.get(k[0], ())}
 
-    power = {domain.name: domain.power for domain in fake.observe().domains}
+    power = {domain.name: domain.power for domain in whole.observe().domains}
 
     fake.world.fault = dying_at(number, moment)
     with suppress(Crash):
@@ -115,8 +115,9 @@ def test_whatever_happens_no_guest_data_is_lost_on_the_way(
 ) -> None:
     fake = situation.fake
     note(situation_told(situation))
+    before = oracle.powers(fake)
     power = {
-        domain.name: power_due(domain)
+        domain.name: before[domain.name]
         for domain in fake.observe().domains
         # a debt that was lost with its ledger is nobody's any more
         if (domain.ledger and domain.ledger.owed) or not fake.domain(domain.name).obeys_at
@@ -133,10 +134,11 @@ def test_whatever_happens_no_guest_data_is_lost_on_the_way(
 
     selected = {d.domain for d in planned(fake, situation.desired, situation.request).domains}
     excused = unstartable(fake, situation)
+    expected = oracle.power_after(fake, power, situation.desired)
     left = {
         domain.name: domain.power
         for domain in fake.observe().domains
-        if domain.power is not power.get(domain.name, domain.power)
+        if domain.power is not expected.get(domain.name, domain.power)
         and domain.name in selected
         and domain.name not in excused
     }
