@@ -61,8 +61,8 @@ def change(
 
     start = builder.mark()
     for order in (
-        (create, remove, create_rest, agreed),
-        (remove, create, create_rest, agreed),
+        (create, remove, create_rest, remove, agreed),
+        (remove, create, create_rest, remove, agreed),
         (remove, agreed, create, create_rest),
     ):
         builder.back_to(start)

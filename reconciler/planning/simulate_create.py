@@ -62,7 +62,7 @@ def _images_with(world: World, action: CreateSnapshot) -> dict[ImagePath, Image]
         image = images.get(disk.source) if disk and disk.source else None
         if image is not None:
             names = (*image.internal_snapshots, action.snapshot)
-            images[image.path] = replace(image, internal_snapshots=names)
+            images[image.path] = replace(image, internal_snapshots=names, is_blank=False)
     return images
 
 

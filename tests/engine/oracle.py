@@ -33,7 +33,7 @@ def seen(fake: FakeHost) -> dict[tuple[str, ...], Content | None]:
 def lost(fake: FakeHost, before: Views, desired: Desired) -> list[tuple[str, ...]]:
     """Disks whose content changed, other than by a revert that was asked for and keeps it.
 
-    After a revert the disk reads as the snapshot does, and what it read before is in another
+    *before* has snapshots too.  After a revert the disk reads as the snapshot did, and what it read before is in another
     snapshot, unless the present was to be discarded.
     """
     after = fake.views()
@@ -44,7 +44,7 @@ def lost(fake: FakeHost, before: Views, desired: Desired) -> list[tuple[str, ...
         revert = _done(fake, key[0], desired)
         if (
             revert is None
-            or after.get(key) != after.get((*key, revert.to))
+            or after.get(key) != before.get((*key, revert.to))
             or (not revert.discards and not _is_kept(after, key, view))
         ):
             found.append(key)

