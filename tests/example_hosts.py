@@ -81,6 +81,13 @@ def hold_a_snapshot() -> FakeHost:
     return fake
 
 
+def go_back() -> FakeHost:
+    """``web01`` runs, after an upgrade, above ``pre-upgrade``; it has 2 GiB of memory."""
+    fake = remove_a_snapshot()
+    fake.domain("web01").memory_bytes = 2048 * _MIB
+    return fake
+
+
 def wait_for_another_domain() -> FakeHost:
     """``web01`` and ``db01`` run; the agent in ``db01`` has ended."""
     fake = declare_a_snapshot()
@@ -99,6 +106,7 @@ MADE: dict[str, Callable[[], FakeHost]] = {
     "07-hold-a-snapshot": hold_a_snapshot,
     "08-wait-for-another-domain": wait_for_another_domain,
     "09-take-a-snapshot-shut-off": declare_a_snapshot,
+    "10-go-back": go_back,
 }
 
 

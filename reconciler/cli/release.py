@@ -27,14 +27,27 @@ from reconciler.model.request import PlanRequest
 from reconciler.report.lines import Line
 
 Held = Annotated[
-    str, typer.Argument(metavar="DOMAIN/SNAPSHOT", help="The snapshot whose hold is to end.")
+    str,
+    typer.Argument(
+        metavar="DOMAIN/SNAPSHOT",
+        help="The snapshot whose hold is to end; with --request, the domain alone.",
+    ),
+]
+Request = Annotated[
+    str | None,
+    typer.Option(
+        "--request",
+        metavar="REQUEST",
+        help="Count this revert request of the domain as done (after `RevertUnproven`).",
+    ),
 ]
 
 
-def release(options: Options, held: Held) -> int:
+def release(options: Options, held: Held, request: Request = None) -> int:
     """End the hold of a snapshot (`protect: true`), so that pruning may take it again.
 
-    A manifest that still says `protect: true` puts it back with the next apply.
+    A manifest that still says `protect: true` puts it back with the next apply.  With --request,
+    end the doubt about a revert instead: it counts as done.
     """
     from reconciler.engine import executor
     from reconciler.engine.reconcile import observe_all
@@ -42,22 +55,32 @@ def release(options: Options, held: Held) -> int:
 
     # no domain has a slash in its name
     domain_name, slash, snapshot = held.partition("/")
-    if not (domain_name and slash and snapshot):
+    if request is None and not (domain_name and slash and snapshot):
         raise UsageError(
             f"cannot release {held}: name a domain and a snapshot of it",
             hint="virtsnap release DOMAIN/SNAPSHOT; to look: virtsnap tree",
+        )
+    if request is not None and slash:
+        raise UsageError(
+            f"cannot release {held}: a request belongs to a domain, not to a snapshot",
+            hint=f"virtsnap release {domain_name} --request {request}",
         )
     hosts = observed_hosts(options)
     with wiring.opened(hosts, options, is_readonly=False) as connections:
         seen = observe_all(connections)
         observed, domain = _pair(seen, domain_name)
-        _demand_managed((observed, domain), SnapshotName(snapshot))
+        if request is None:
+            _demand_managed((observed, domain), SnapshotName(snapshot))
         host = next(h for h in hosts if seen.get(h.name) is observed)
         desired = Desired(source="", revision=None, is_complete=False, hosts=(host,), domains=())
-        part = releasing.release(host, observed, domain, SnapshotName(snapshot))
+        if request is None:
+            part = releasing.release(host, observed, domain, SnapshotName(snapshot))
+        else:
+            part = releasing.mark_done(host, observed, domain, request)
         plan = planner.whole((part,), desired, created_at=datetime.now(UTC))
         if not part.steps:
-            return _nothing_done(plan, desired, held, options)
+            what = f"{held} is not held" if request is None else f"{request} is not in doubt"
+            return _nothing_done(plan, desired, what, options)
         stop = threading.Event()
         with stopping(stop), listening(options) as listener:
             tools = wiring.tools(connections, hosts, options, listener=listener, stop=stop)
@@ -107,12 +130,12 @@ def _meant(wanted: str, names: Sequence[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
-def _nothing_done(plan: Plan, desired: Desired, held: str, options: Options) -> int:
+def _nothing_done(plan: Plan, desired: Desired, what: str, options: Options) -> int:
     code = of_plan(plan, is_detailed=True)
     if not options.is_text:
         _show_outcome(plan, (), code, options)
     elif code is ExitCode.DONE:
-        show_lines([Line(f"{held} is not held: nothing to do")], no_color=options.no_color)
+        show_lines([Line(f"{what}: nothing to do")], no_color=options.no_color)
     else:
         show_plan(plan, desired, options)
     return code

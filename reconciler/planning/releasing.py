@@ -1,8 +1,9 @@
-"""The plan that ends one hold: ``virtsnap release``."""
+"""The plan that ends one hold, or one doubt about a revert request: ``virtsnap release``."""
 
-from reconciler.model.action import ReleaseSnapshot
+from reconciler.model.action import AdoptRequest, ReleaseSnapshot
 from reconciler.model.desired import DesiredHost
 from reconciler.model.domain import ObservedDomain, ObservedHost
+from reconciler.model.ledger import RequestState
 from reconciler.model.names import SnapshotName
 from reconciler.model.plan import DomainPlan, Reason
 from reconciler.planning import differ, fingerprint, safety
@@ -20,12 +21,31 @@ def release(
 ) -> DomainPlan:
     """One step, or none where no hold is; refused while nothing may be changed on *domain*."""
     world = world_of(index_of(observed), domain, host.folders)
-    builder = Builder(world)
     record = domain.record(snapshot)
-    if record is not None and world.is_held(record):
+    is_held = record is not None and world.is_held(record)
+    return _plan(host, world, ReleaseSnapshot(snapshot=snapshot) if is_held else None)
+
+
+def mark_done(
+    host: DesiredHost, observed: ObservedHost, domain: ObservedDomain, request: str
+) -> DomainPlan:
+    """A request that may have been done counts as done; no step where there is no such doubt."""
+    world = world_of(index_of(observed), domain, host.folders)
+    known = world.ledger.request(request)
+    if known is None or known.state is not RequestState.UNPROVEN:
+        return _plan(host, world, None)
+    done = AdoptRequest(request=request, snapshot=known.to, state=RequestState.DONE)
+    return _plan(host, world, done)
+
+
+def _plan(
+    host: DesiredHost, world: World, action: ReleaseSnapshot | AdoptRequest | None
+) -> DomainPlan:
+    domain, builder = world.domain, Builder(world)
+    if action is not None:
         builder.refuse(*safety.blockers(world, differ.compare(_NOBODY, world).differences))
         if not builder.refusals:
-            builder.add(ReleaseSnapshot(snapshot=snapshot), Reason.RELEASE_ASKED)
+            builder.add(action, Reason.RELEASE_ASKED)
     print_ = fingerprint.of(world)
     return DomainPlan(
         host=host.name,

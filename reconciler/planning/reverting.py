@@ -68,8 +68,9 @@ def _why_not_now(builder: Builder, wish: Declared, before: World) -> Refusal | N
             return _impossible(wanted, cause)
     record = before.domain.record(wanted.to)
     entry = before.agreeing_entry(record) if record else None
-    if record is None and wish.domain.snapshot(wanted.to) is not None:
-        return _impossible(wanted, "it was not there before this plan; plan again after it")
+    now = builder.world.domain.record(wanted.to)
+    if entry is None and now is not None and builder.world.is_managed(now):
+        return _impossible(wanted, "virtsnap did not manage it before this plan; plan again after it")
     if record is None:
         return _impossible(wanted, "there is no such snapshot")
     if entry is None:

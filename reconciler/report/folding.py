@@ -9,6 +9,8 @@ from reconciler.model.action import (
     RedefineSnapshot,
     RemovalCause,
     RemoveImage,
+    RevertInternal,
+    RevertSnapshot,
 )
 from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.plan import Reason, Step
@@ -18,7 +20,8 @@ _COMPLETES = frozenset({Reason.RECORD_OUTDATED, Reason.CURRENT_MISPLACED})
 
 
 def folded(steps: Sequence[Step]) -> frozenset[str]:
-    """Ids of the forget, redefine and remove-image steps that follow a commit of the same."""
+    """Ids of the forget, redefine and remove-image steps that follow a commit of the same, and of
+    those that only complete a revert."""
     snapshots: set[SnapshotName] = set()
     images: set[ImagePath] = set()
     reasons: set[Reason] = set()
@@ -34,6 +37,11 @@ def folded(steps: Sequence[Step]) -> frozenset[str]:
                 reasons.add(step.reason)
                 after.add(step.id)
                 continue
+            case RevertSnapshot() | RevertInternal():
+                after.add(step.id)
+                continue
+            case RemoveImage(cause=RemovalCause.UNUSED):
+                is_part = bool(after)
             case ForgetSnapshot(snapshot=snapshot, keeps_as_lost=False):
                 is_part = snapshot in snapshots
             case RemoveImage(cause=RemovalCause.MEMORY):

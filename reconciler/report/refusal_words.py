@@ -251,8 +251,8 @@ WORDS: dict[Code, Words] = {
     Code.REVERT_UNPROVEN: Words(
         sentence="cannot revert to {thing}: whether the request[ {request}] was done before is not "
         "known",
-        hint="set a new `request` in {manifest} to go back now; or take `revert` out: it counts as "
-        "done",
+        hint="set a new `request` in {manifest} to go back now, or count this one as done: "
+        "virtsnap release {domain!q} --request {request!q|REQUEST}",
         meaning="The ledger of the domain was lost or rolled back since the request was made, and "
         "neither a record nor the journal tells whether it was carried out. Doing it twice would "
         "throw away what the guest wrote since.",

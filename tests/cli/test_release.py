@@ -1,10 +1,12 @@
 """``virtsnap release``."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, manifest
 from tests.drawing import domain, host, unmanaged
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
@@ -95,3 +97,25 @@ def test_as_a_document_it_is_the_outcome_of_a_plan(held: Command) -> None:
     assert (domain_done["status"], domain_done["stepsDone"]) == ("applied", 1)
     assert (done["exitCode"], again["exitCode"]) == (0, 0)
     assert not again["domains"]
+
+
+def test_a_request_in_doubt_counts_as_done(
+    virtsnap: Command, declare: Callable[[str], Path]
+) -> None:
+    virtsnap.host = host(domain("web01", vda="base ← s1"))
+    declare(
+        manifest("web01", "s1").replace(
+            "snapshots:", "revert: {to: s1, request: INC-1}, snapshots:"
+        )
+    )
+    Administrator(virtsnap.host).lose_ledger("web01")
+    virtsnap("apply", "--auto-approve")
+    refused = virtsnap("plan")
+    assert "virtsnap release web01 --request INC-1" in refused.out
+
+    assert virtsnap("release", "web01", "--request", "INC-1").code == 0
+
+    assert "in sync" in virtsnap("status").out
+    again = virtsnap("release", "web01", "--request", "INC-1")
+    assert (again.code, again.out) == (0, "INC-1 is not in doubt: nothing to do\n")
+    assert virtsnap("release", "web01/s1", "--request", "INC-1").code == 64
