@@ -50,6 +50,8 @@ def test_the_demo_shows_the_main_job_and_leaves_nothing_behind() -> None:
         "- commit  before-upgrade, after-upgrade",
         "the guest was never stopped: the same QEMU process",
         "the guest reads back all it wrote",
+        "~ revert  before-change",
+        "the guest goes on where it was",
         "is missing, torn or out of order",
         "All of it held",
     ):

@@ -19,6 +19,15 @@ _SNAPSHOT = """
       quiesce: required        # the guest's file systems stand still for that moment"""
 _FIRST = _SNAPSHOT.format(name="before-upgrade", description="Before apt full-upgrade")
 _SECOND = _SNAPSHOT.format(name="after-upgrade", description="Upgraded, not yet tested")
+_WITH_MEMORY = """
+    - name: before-change
+      description: Before the change
+      memory: true             # RAM and devices too: the guest goes on, it does not boot"""
+_REVERT = """\
+  revert:
+    to: before-change
+    request: INC-1             # done once for each request
+"""
 _PATH = "manifests/web01.yaml"
 _FILL_MIB = 24
 
@@ -39,6 +48,7 @@ class Story:
         self._change()
         self._take_another()
         self._remove()
+        self._go_back()
         self._look_into_the_image()
 
     def _declare(self) -> None:
@@ -121,6 +131,38 @@ class Story:
         stage.holds("its disk is one image again, the overlays are gone")
         heads = guest.verify()
         stage.holds(f"the guest reads back all it wrote, up to record {heads['vda']}")
+
+    def _go_back(self) -> None:
+        stage, guest = self._stage, self._guest
+        stage.act("The next change goes wrong: go back")
+        stage.say("This time the snapshot keeps the memory too.")
+        stage.write(_PATH, _MANIFEST.format(snapshots=_WITH_MEMORY))
+        stage.type("git commit -q -a -m 'Snapshot web01 before the change'")
+        stage.type("virtsnap apply --auto-approve")
+        then = guest.head()
+        guest.fill("vda", _FILL_MIB // 2, seed=3)
+        wrong = guest.wait_for_record(then + 20)
+        stage.say(f"The change is made, and was a mistake; the guest is at record {wrong} now.")
+        stage.write(_PATH, _MANIFEST.format(snapshots=_WITH_MEMORY) + _REVERT)
+        stage.type("git diff")
+        stage.type("git commit -q -a -m 'Take the change of web01 back'")
+        stage.type("virtsnap plan")
+        stage.type("virtsnap apply --auto-approve")
+        guest.wait_for_agent()
+        now = guest.head()
+        if not then <= now < wrong:
+            raise DemoError(f"the guest is at record {now}, not between {then} and {wrong}")
+        heads = guest.verify()
+        stage.holds(f"the guest goes on where it was: at record {heads['vda']}, all of it whole")
+        stage.type("virtsnap tree web01")
+        stage.say("A request is fulfilled once. The same manifest again does nothing:")
+        stage.type("virtsnap apply --auto-approve")
+        stage.say("What was given up is still there; nobody needs it, so it may go.")
+        stage.type("virtsnap release web01/before-revert-INC-1")
+        stage.write(_PATH, _MANIFEST.format(snapshots=" []"))
+        stage.type("git commit -q -a -m 'Web01 is as it was'")
+        stage.type("virtsnap apply --auto-approve")
+        evidence.prove_images(guest, 1)
 
     def _look_into_the_image(self) -> None:
         stage, guest = self._stage, self._guest
