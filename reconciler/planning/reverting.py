@@ -70,7 +70,9 @@ def _why_not_now(builder: Builder, wish: Declared, before: World) -> Refusal | N
     entry = before.agreeing_entry(record) if record else None
     now = builder.world.domain.record(wanted.to)
     if entry is None and now is not None and builder.world.is_managed(now):
-        return _impossible(wanted, "virtsnap did not manage it before this plan; plan again after it")
+        return _impossible(
+            wanted, "virtsnap did not manage it before this plan; plan again after it"
+        )
     if record is None:
         return _impossible(wanted, "there is no such snapshot")
     if entry is None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reconciler.model.chain import Image
+from reconciler.model.chain import Image, Presence
 from reconciler.model.domain import Disk, ObservedDomain, ObservedHost
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.snapshot import DiskCapture
@@ -49,7 +49,7 @@ def disk_images(host: ObservedHost, domain: ObservedDomain, disk: Disk) -> DiskI
         )
 
     live = disk.chain.images if disk.chain else _followed(disk.source, index)
-    known = _of_disk(domain, disk.target) - set(live)
+    known = _of_disk(domain, disk.target, index) - set(live)
     return DiskImages(
         chain=tuple(link(path) for path in live),
         branches=tuple(
@@ -69,18 +69,32 @@ def _followed(path: ImagePath | None, index: dict[ImagePath, Image]) -> tuple[Im
     return tuple(reversed(chain))
 
 
-def _of_disk(domain: ObservedDomain, target: DiskTarget) -> set[ImagePath]:
-    """Images that records, ledger or the other definition name for this disk."""
+def _of_disk(
+    domain: ObservedDomain, target: DiskTarget, index: dict[ImagePath, Image]
+) -> set[ImagePath]:
+    """Images that records, ledger or the other definition name for this disk.
+
+    What was written after a snapshot may have been given up: such an overlay that is not there any
+    more is nothing to look for.
+    """
     paths: set[ImagePath | None] = set()
     for record in domain.records:
         seen = record.disk(target)
         if seen is not None:
-            paths |= {record.frozen(target), seen.overlay, seen.revert_overlay}
+            paths.add(record.frozen(target))
+            paths |= {
+                path for path in (seen.overlay, seen.revert_overlay) if _is_there(path, index)
+            }
     if domain.ledger:
         paths |= {image.path for image in domain.ledger.images if image.disk == target}
     for definition in domain.definitions:
         paths |= {disk.source for disk in definition if disk.target == target}
     return {path for path in paths if path is not None}
+
+
+def _is_there(path: ImagePath | None, index: dict[ImagePath, Image]) -> bool:
+    image = index.get(path) if path is not None else None
+    return image is None or image.presence is not Presence.MISSING
 
 
 def _branches(
