@@ -61,11 +61,13 @@ def saved_while_paused(world: World, snapshot: SnapshotName | None) -> Refusal |
     """Once the memory of a paused guest was saved, QEMU has let go of its images.
 
     Until it is resumed no commit, no internal snapshot and no other save will do (E9, E11).  That
-    it was resumed and paused again cannot be seen.
+    it was resumed since is seen by what it wrote; one that wrote nothing counts as not resumed.
     """
     domain = world.domain
     saved = any(
-        record.state == PowerState.PAUSED and record.memory is MemoryCapture.EXTERNAL
+        record.state == PowerState.PAUSED
+        and record.memory is MemoryCapture.EXTERNAL
+        and not _has_run_since(world, record)
         for record in domain.records
     )
     if domain.power is not PowerState.PAUSED or not saved:
@@ -77,6 +79,20 @@ def saved_while_paused(world: World, snapshot: SnapshotName | None) -> Refusal |
         state=domain.power,
         cause="its memory was saved while it was paused: resume it first",
     )
+
+
+def _has_run_since(world: World, record: SnapshotRecord) -> bool:
+    """The guest wrote since *record* was taken, or is in another branch, so in another QEMU."""
+    for disk in record.external_disks:
+        now = world.disk(disk.target)
+        if now is None or now.source is None or disk.source is None:
+            continue
+        chain, frozen = world.walk(now.source), world.now_at(disk.source)
+        above = chain[: chain.index(frozen)] if frozen in chain else chain
+        is_written = above == chain or any(not world.image(path).is_blank for path in above)
+        if is_written and all(world.image(path).is_examined for path in chain):
+            return True
+    return False
 
 
 def _unreadable(

@@ -233,13 +233,38 @@ def test_a_create_that_nobody_wrote_down_is_adopted_with_its_memory() -> None:
 
 def test_once_the_memory_of_a_paused_guest_was_saved_it_must_go_on_first() -> None:
     fake = host(domain("web01", paused, vda="base"))
-    with_memory(fake, "s1")
+    Controller(fake).take("web01", "s1", memory=True)
 
     assert codes(plan_of(fake, wanted("web01", prune=AUTO))) == ["PowerState s1"]
     assert codes(plan_of(fake, wanted("web01", kept(), kept("s2")))) == ["PowerState s2"]
     assert steps(plan_of(fake, wanted("web01", kept(), "s2"))) == ["create s2 vda"]
     Administrator(fake).resume("web01")
     assert steps(plan_of(fake, wanted("web01", prune=AUTO)))[0] == "commit vda base ← vda-s1 active"
+
+
+def test_one_that_went_on_and_wrote_may_be_paused_again() -> None:
+    fake = host(domain("web01", paused, vda="base"))
+    Controller(fake).take("web01", "s1", memory=True)
+    Administrator(fake).resume("web01")
+    Administrator(fake).pause("web01")
+    assert codes(plan_of(fake, wanted("web01", prune=AUTO))) == ["PowerState s1"]
+
+    fake.guest_writes("web01", "vda", 1, 7)
+
+    assert steps(plan_of(fake, wanted("web01", prune=AUTO)))[0] == "commit vda base ← vda-s1 active"
+    assert codes(plan_of(fake, wanted("web01", kept(), kept("s2")))) == []
+
+
+def test_one_in_another_branch_is_another_qemu_and_may_be_paused() -> None:
+    fake = host(domain("web01", paused, vda="base"))
+    Controller(fake).take("web01", "s1", memory=True)
+    Administrator(fake).shut_off("web01")
+    other = Person(fake).overlay_on("base", "other")
+    Administrator(fake).edit("web01", "vda", other)
+    Administrator(fake).start("web01")
+    Administrator(fake).pause("web01")
+
+    assert "PowerState" not in str(codes(plan_of(fake, wanted("web01", kept(), kept("s2")))))
 
 
 # --- inside the images
