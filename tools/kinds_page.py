@@ -97,10 +97,10 @@ What virtsnap does with each kind of snapshot, by what the guest did when it was
 does when it is asked for. `tests/system/test_snapshot_kinds.py` does all of it on real guests, on libvirt
 9.0 and on 11.3, and fails where a cell is not what it saw. There is no difference between the two.
 
-- *yes*: done in one pass, with nothing but the defaults of a manifest, and nothing left to do after it.
+- *yes*: done in one pass, with `prune: auto` and else nothing but the defaults of a manifest.
 - A code is a [refusal](refusals.md). Nothing was changed, and what its remedy names was done and led there.
 - *revert*: the present was kept in `before-revert-REQUEST` first, and reads there as it did. The snapshot
-  itself reads as before, and the guest does what it did when it was taken (`power: recorded`).
+  itself reads as before, the guest does what it did when it was taken (`power: recorded`), nothing is left to do.
 - *delete*: with other branches beside it; what the guest reads is the same after it. In the end, all deleted,
   its first images are the only ones, and no memory image is left.
 """
@@ -130,8 +130,7 @@ libvirt 9.0 says error 1, "Block node is read-only" (delete) and "Can't migrate 
 migration" (memory to a file). 11.3 says the same of memory, error 1, "Inactive … can't be a backing child of active …"
 (delete) and error 9, "does not support snapshots" (internal). The internal one is taken by 9.0 all the same; virtsnap
 refuses it on both, as the image is not QEMU's to write to then. A revert needs the guest off, with its present kept:
-no more memory can be saved, and a paused guest hears no power button. `virsh resume` ends all of these; for the revert,
-so does `shutdown: {then: destroy}`, which leaves the memory out.
+no more memory can be saved, and a paused guest hears no power button. `virsh resume` ends all of these.
 
 That it was resumed is seen by what it wrote. One that was resumed and paused again without writing anything to a disk
 that was taken is still refused.

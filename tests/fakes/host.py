@@ -273,7 +273,10 @@ class FakeHost:
         """Every writable disk gets a new value in its first cluster and in one more.
 
         One whose image others stand on is left alone: its guest is off, or they would be damaged.
+        A paused guest that has let go of its images writes nothing.
         """
+        if self.domain(name).has_let_go:
+            return
         files = self.world.storage.files
         below = {file.backing for file in files.values()}
         for disk in self.domain(name).definition.disks:

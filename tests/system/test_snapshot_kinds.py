@@ -229,15 +229,15 @@ def take_and_delete(bench: Bench, name: str, state: str) -> str:
         bench.go_on()
         assert bench.apply("s1") == YES
     assert name not in by_hand.names(bench.guest)
+    if row.memory and state != "shut off":
+        bench.bring("running")
+        bench.guest.verify()
     return cell
 
 
 def delete_all(bench: Bench) -> None:
     """Holds ended, everything goes; the guest reads what it read, from the images it began with."""
     guest = bench.guest
-    if bench.row.memory:
-        bench.go_on()
-        guest.verify()
     bench.bring("shut off")
     view = storage.view(guest)
     bench.released = [name for name in by_hand.names(guest) if name != "s1"]
