@@ -9,6 +9,7 @@ from reconciler.model.action import (
     ForgetSnapshot,
     RedefineSnapshot,
     RemovalCause,
+    RemoveImage,
     SourceChange,
     ThawGuest,
 )
@@ -214,6 +215,15 @@ def _remove_unused(builder: Builder) -> None:
         blank = builder.world.image(orphan.image).is_blank
         if blank and orphan.is_superseded and not orphan.is_emptied:
             removing.remove_image(builder, orphan, RemovalCause.UNUSED, Reason.IMAGE_UNUSED)
+    for left in tuple(storage.left_blank(builder.world)):
+        action = RemoveImage(
+            disk=left.disk,
+            path=left.path,
+            cause=RemovalCause.UNUSED,
+            snapshots=(left.snapshot,),
+        )
+        if safety.why_not_remove(builder.world, action) is None:
+            builder.add(action, Reason.IMAGE_UNUSED)
 
 
 def _remove_emptied(builder: Builder) -> None:

@@ -13,7 +13,7 @@ from reconciler.model.drift import (
     RecordDangling,
     RecordOutdated,
 )
-from reconciler.model.ledger import MEMORY
+from reconciler.model.ledger import MEMORY, LedgerImage
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
 from reconciler.planning.index import Role
@@ -267,6 +267,21 @@ def orphaned(world: World, *, by_dangling: bool = True) -> Iterator[ImageOrphane
             is_superseded=_is_superseded(world, disk, path),
             size=image.allocated,
         )
+
+
+def left_blank(world: World) -> Iterator[LedgerImage]:
+    """Overlays that a revert has left, and that a record of ours names as what came after it.
+
+    A revert removes them itself, unless virtsnap died before.
+    """
+    settled = read(world) | world.emptied
+    for left in world.ledger.images:
+        image = world.images.get(left.path)
+        if image is None or image.presence is not Presence.PRESENT or not image.is_blank:
+            continue
+        is_unread = left.disk != MEMORY and left.path not in settled
+        if is_unread and _is_superseded(world, left.disk, left.path):
+            yield left
 
 
 def _ours(world: World) -> dict[ImagePath, tuple[DiskTarget, SnapshotName]]:

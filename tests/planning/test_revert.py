@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from reconciler.model.desired import (
     CaptureType,
     DesiredRevert,
@@ -19,6 +21,7 @@ from tests.engine.passes import reconciled
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
 from tests.fakes.host import FakeHost
+from tests.fakes.world import Crash
 from tests.planning.reading import codes, plan_of, steps
 
 
@@ -50,6 +53,30 @@ def test_the_present_is_kept_and_the_disk_put_on_a_new_overlay() -> None:
         "redefine s1 vda=vda-s1.2",
     ]
     assert not plan.refusals
+
+
+def test_what_a_revert_left_when_it_died_is_removed() -> None:
+    fake = two_snapshots()
+    wish = wanted("web01", "s1", "s2", revert=back("s1"))
+
+    def dying(_number: int, method: str, moment: str) -> None:
+        if (method, moment) == ("define_reverted", "after"):
+            raise Crash
+
+    fake.world.fault = dying
+    with pytest.raises(Crash):
+        reconciled(fake, desired(wish), PlanRequest())
+    fake.world.fault = None
+
+    plan = plan_of(fake, wish)
+
+    assert steps(plan) == [
+        "remove vda-before-revert-r1 unused",
+        "redefine s1 current",
+        "redefine s1 vda=vda-s1.2",
+    ]
+    reconciled(fake, desired(wish), PlanRequest())
+    assert not plan_of(fake, wish).steps
 
 
 def test_a_present_that_is_given_up_is_removed() -> None:

@@ -70,6 +70,26 @@ def test_lv_58_a_snapshot_with_memory_comes_and_goes_with_its_file(any_site: Sit
     storage.assert_tidy(guest)
 
 
+def test_lv_58_of_memory_files_only_the_recorded_one_goes(any_site: Site) -> None:
+    guest = any_site.lab.guest("web01")
+    theirs = guest.folder / "web01-memory-s1.save"
+    theirs.write_bytes(b"LibvirtQemudSave, somebody else's")
+    near = guest.folder / "web01-memory-s1.save.bak"
+    near.write_bytes(b"too")
+    any_site.declare(guest, kept("s1"), prune="auto")
+    any_site.apply()
+    (ours,) = save_images(guest) - {theirs}
+
+    any_site.declare(guest, prune="auto")
+    any_site.apply()
+
+    assert not ours.exists()
+    assert save_images(guest) == {theirs}
+    assert theirs.read_bytes().endswith(b"somebody else's")
+    assert near.exists()
+    guest.verify()
+
+
 def test_internal_snapshots_of_a_running_and_of_a_shut_off_guest(any_site: Site) -> None:
     guest = any_site.lab.guest("web01", disks=2)
     guest.wait_for_record(3)

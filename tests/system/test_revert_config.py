@@ -1,0 +1,86 @@
+"""What of the definition goes back with the disks: nothing, or all of it, on each libvirt."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from reconciler.model.desired import CaptureType, RevertConfig
+from tests.lab.guest import Guest, Lab
+from tests.lab.versions import each_libvirt
+from tests.system import by_hand
+from tests.system.bench import bench, definition, discard, keep
+from tests.system.desk import Desk, desk
+
+pytestmark = pytest.mark.qemu
+
+_THEIRS = "https://example.org/billing"
+
+
+@pytest.fixture(params=each_libvirt())
+def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Lab, Desk]]:
+    """virtsnap in this process, on each libvirt."""
+    lab: Lab = request.getfixturevalue(request.param)
+    with desk(lab, tmp_path) as found:
+        yield lab, found
+
+
+def describe(guest: Guest, text: str, mebibytes: int) -> None:
+    """The definition says this, in three places."""
+    root = definition(guest)
+    for name in ("memory", "currentMemory"):
+        element = root.find(name)
+        assert element is not None
+        element.text, element.attrib["unit"] = str(mebibytes), "MiB"
+    for old in root.findall("description"):
+        root.remove(old)
+    described = etree.Element("description")
+    described.text = text
+    root.insert(2, described)
+    metadata = root.find("metadata")
+    if metadata is None:
+        metadata = etree.Element("metadata")
+        root.insert(3, metadata)
+    for old in metadata.findall(f"{{{_THEIRS}}}account"):
+        metadata.remove(old)
+    account = etree.SubElement(metadata, f"{{{_THEIRS}}}account", nsmap={"billing": _THEIRS})
+    account.text = text
+    by_hand.define(guest, root)
+
+
+def said(guest: Guest) -> tuple[str | None, str | None, str | None]:
+    """What ``describe`` wrote: description, KiB of memory, somebody's metadata."""
+    root = definition(guest)
+    account = root.findtext(f"./metadata/{{{_THEIRS}}}account")
+    return root.findtext("description"), root.findtext("memory"), account
+
+
+@pytest.mark.parametrize("kind", CaptureType)
+@pytest.mark.parametrize("kept", [True, False], ids=["present kept", "present discarded"])
+def test_the_definition_goes_back_with_whole_and_stays_with_disks(
+    at: tuple[Lab, Desk], kind: CaptureType, kept: bool
+) -> None:
+    lab, desk_ = at
+    on = bench(lab, desk_, disks=1)
+    on.kind = kind
+    describe(on.guest, "then", 100)
+    then = said(on.guest)
+    on.write()
+    on.apply("s1")
+    view = on.view()
+    on.write()
+    describe(on.guest, "now", 120)
+    now = said(on.guest)
+    assert then == ("then", str(100 << 10), "then")
+    assert now == ("now", str(120 << 10), "now")
+    revert = keep if kept else discard
+
+    on.apply("s1", **revert("s1", "r1"), config=RevertConfig.DISKS)
+    assert (said(on.guest), on.view()) == (now, view)
+
+    on.write()
+    on.apply("s1", **revert("s1", "r2"), config=RevertConfig.WHOLE)
+    assert (said(on.guest), on.view()) == (then, view)
+    assert on.guest.domain.name() == "web01"
+    assert by_hand.current(on.guest) == "s1"
