@@ -192,11 +192,15 @@ def _pivot(work: DomainWork, action: CommitOverlays | FinishJob) -> None:
 
 
 def _revert(work: DomainWork, step: Step, action: RevertSnapshot, world: World) -> None:
-    """One define switches the disks and says that the request is done: there is no between."""
+    """One define switches the disks and says that the request is done: there is no between.
+
+    The target's record is told too: should ledger and journal be lost, it still knows (law 3).
+    """
     _intend(work, step, world)
     work.port.make_overlays(work.uuid, action.disks)
     done = bookkeeping.confirmed(work.ledger or world.ledger, action)
     work.write_by(lambda ledger: work.port.define_reverted(work.uuid, action, ledger), done, world)
+    _mark(work, action.snapshot, work.ledger or done)
 
 
 def _revert_internal(work: DomainWork, step: Step, action: RevertInternal, world: World) -> None:

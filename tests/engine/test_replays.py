@@ -67,6 +67,8 @@ class Story:
 
     def forget(self, draw: Draw) -> None:
         """The ledger is lost."""
+        if not self.fake.world.journal.known:
+            return  # both at once, and nobody can know
         self.told.append("lose the ledger")
         Administrator(self.fake).lose_ledger(DOMAIN)
 
