@@ -56,10 +56,10 @@ def start(work: DomainWork, action: StartDomain, world: World) -> str | Refusal:
     """The guest is on, and the debt is gone; one that somebody else started is left as it is."""
     if not world.domain.is_active:
         is_paused = action.state is PowerState.PAUSED
-        if action.memory is None:
-            work.port.start(work.uuid, is_paused=is_paused)
-        else:
+        if action.memory is not None and powering.fits(world, action.memory):
             work.port.go_on_from(work.uuid, action.memory, is_paused=is_paused)
+        else:
+            work.port.start(work.uuid, is_paused=is_paused)
         if not work.observe().domain.is_active:
             raise HypervisorError(
                 f"cannot start {work.plan.domain}: it stopped again at once",

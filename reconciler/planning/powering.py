@@ -114,7 +114,7 @@ def payment(world: World) -> StartDomain | None:
             return None if may_obey else StartDomain(state=owed.state, is_off=False)
         case PowerState.SHUT_OFF:
             memory = owed.memory
-            if memory is not None and not _fits(world, memory):
+            if memory is not None and not fits(world, memory):
                 memory = None  # somebody has written to the disks since: that memory is of no use
             return StartDomain(state=owed.state, memory=memory)
         case PowerState.OTHER:
@@ -134,7 +134,7 @@ def why_not_start(world: World) -> Refusal | None:
     return blocker or _locked(world)
 
 
-def _fits(world: World, memory: ImagePath) -> bool:
+def fits(world: World, memory: ImagePath) -> bool:
     """The disks are still what they were when *memory* was saved: nobody has written to them."""
     record = next((r for r in world.domain.records if r.memory_file == memory), None)
     if record is None or world.image(memory).presence is not Presence.PRESENT:

@@ -26,6 +26,7 @@ from reconciler.model.request import Consent, PlanRequest
 from tests.drawing import desired, domain, host, paused, running, shut_off, wanted
 from tests.engine.passes import Pass, planned, reconciled, tools
 from tests.fakes.administrator import Administrator
+from tests.fakes.controller import Controller
 from tests.fakes.domain import Obedience
 from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
@@ -343,3 +344,23 @@ def test_a_create_says_what_the_domain_did() -> None:
 
     assert isinstance(step.action, CreateSnapshot)
     assert step.action.power is paused
+
+
+def test_memory_is_left_out_when_somebody_wrote_to_the_disks_after_the_plan() -> None:
+    fake = host(domain("web01", vda="base"))
+    Controller(fake).take("web01", "s1", memory=True)
+    Administrator(fake).shut_off("web01")
+    memory = fake.domain("web01").record(SnapshotName("s1")).memory_file
+    ledger = fake.domain("web01").ledger
+    assert ledger is not None
+    fake.remember(ledger.uuid, replace(ledger, owed=PowerOwed(state=running, memory=memory)))
+    source = wish()
+    plan = planned(fake, source, PlanRequest())
+    starts = [s.action for d in plan.domains for s in d.steps if isinstance(s.action, StartDomain)]
+    assert [start.memory for start in starts] == [memory]
+
+    fake.guest_goes_on("web01")
+    executor.apply(plan, source, PlanRequest(), tools(fake, source))
+
+    assert fake.domain("web01").power is running
+    assert not fake.domain("web01").went_on_from
