@@ -8,7 +8,14 @@ from random import Random
 
 import pytest
 
-from reconciler.model.desired import DesiredDomain, DesiredRevert, DesiredSnapshot, Origin, Prune
+from reconciler.model.desired import (
+    DesiredDomain,
+    DesiredRevert,
+    DesiredSnapshot,
+    Origin,
+    Prune,
+    Shutdown,
+)
 from reconciler.model.names import SnapshotName
 from tests.lab.domain_xml import DiskSpec
 from tests.lab.guest import Guest, Lab
@@ -46,10 +53,9 @@ class Walk:
 
     def step(self) -> None:
         """One random thing, and what must be true after it."""
-        chosen = self.random.choice(
-            [self.create, self.write, self.write, self.go_back, self.delete]
-        )
-        chosen()
+        often = (self.create, self.write, self.write, self.go_back, self.delete, self.power)
+        steps = (*often, *often, self.merge_by_hand)
+        self.random.choice(steps)()
         self.demand_truth()
 
     def create(self) -> None:
@@ -62,8 +68,18 @@ class Walk:
         self.apply()
         self.moments[name] = view
 
+    def power(self) -> None:
+        """Off or on; the guest finds no file system on its disks, and writes nothing to them."""
+        self.told.append("power")
+        if self.guest.is_running:
+            self.guest.destroy()
+        else:
+            self.guest.domain.create()
+
     def write(self) -> None:
         """The guest's disks get data that no other moment has."""
+        if self.guest.is_running:
+            self.power()
         self._number += 1
         target, image = self.random.choice(sorted(self.guest.active_images().items()))
         self.told.append(f"write {target} {self._number}")
@@ -93,6 +109,23 @@ class Walk:
                 self.told.append(f"delete {gone}")
         self.apply()
 
+    def merge_by_hand(self) -> None:
+        """``virsh blockcommit``: whatever stands on the image below holds other data now."""
+        target, active = self.random.choice(sorted(self.guest.active_images().items()))
+        chain = storage.chain(active)
+        if not self.guest.is_running or len(chain) == 1:
+            return
+        self.told.append(f"blockcommit {target}")
+        spoilt = {
+            name
+            for name, layers in storage.frozen(self.guest).items()
+            if target in layers and chain[1] in storage.chain(layers[target])
+        }
+        by_hand.merge_live(self.guest, target)
+        self.declared = [name for name in self.declared if name not in spoilt]
+        self.moments = {name: held for name, held in self.moments.items() if name not in spoilt}
+        self.apply()
+
     def wish(self) -> DesiredDomain:
         """What is declared now."""
         return DesiredDomain(
@@ -102,6 +135,7 @@ class Walk:
             origin=Origin(manifest="walk"),
             prune=Prune.AUTO,
             revert=self.revert,
+            shutdown=Shutdown(timeout=1, then_destroy=True),
         )
 
     def apply(self) -> None:
@@ -125,12 +159,14 @@ class Walk:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_walk_of_a_shut_off_guest_keeps_every_moment(place: tuple[Lab, Desk], seed: int) -> None:
+def test_a_walk_keeps_every_moment(place: tuple[Lab, Desk], seed: int) -> None:
     lab, at = place
     guest = lab.guest_of(tuple(small_disk(at.folder, target) for target in ("vda", "vdb")), "web01")
     walk = Walk(at, guest, Random(seed))
     for _ in range(STEPS):
         walk.step()
+    if guest.is_running:
+        guest.destroy()
     storage.assert_clean(at.folder / "images")
 
 
