@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.model.chain import BackingChain, Image
-from reconciler.model.ledger import Ledger, LedgerProblem, LedgerRequest
+from reconciler.model.ledger import Ledger, LedgerEntry, LedgerProblem, LedgerRequest
 from reconciler.model.names import DiskTarget, DomainName, DomainUuid, HostName, ImagePath
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import SnapshotRecord
@@ -150,6 +150,13 @@ class ObservedDomain:
     def record(self, name: str) -> SnapshotRecord | None:
         """The snapshot record of that name."""
         return next((record for record in self.records if record.name == name), None)
+
+    def agreeing_entry(self, record: SnapshotRecord) -> LedgerEntry | None:
+        """The ledger entry that makes *record* managed: same name, uid and creation time."""
+        entry = self.ledger.entry(record.name) if self.ledger else None
+        if entry is None or entry.uid != record.uid:
+            return None
+        return entry if entry.created in (None, record.created) else None
 
     @property
     def current(self) -> SnapshotRecord | None:

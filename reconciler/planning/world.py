@@ -63,11 +63,8 @@ class World:
     # --- snapshots
 
     def agreeing_entry(self, record: SnapshotRecord) -> LedgerEntry | None:
-        """The ledger entry that makes *record* managed: same name, uid and creation time."""
-        entry = self.ledger.entry(record.name)
-        if entry is None or entry.uid != record.uid:
-            return None
-        return entry if entry.created in (None, record.created) else None
+        """The ledger entry that makes *record* managed."""
+        return self.domain.agreeing_entry(record)
 
     def is_managed(self, record: SnapshotRecord) -> bool:
         """Ours to change."""

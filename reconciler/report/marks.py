@@ -21,20 +21,17 @@ def is_held(domain: ObservedDomain, record: SnapshotRecord) -> bool:
     """A hold lies on a managed snapshot: its own record or the ledger says so."""
     if mark_of(domain, record) not in (Mark.MANAGED, Mark.CREATING):
         return False
-    entry = domain.ledger.entry(record.name) if domain.ledger else None
+    entry = domain.agreeing_entry(record)
     return record.is_held or (entry is not None and entry.is_held)
 
 
 def mark_of(domain: ObservedDomain, record: SnapshotRecord) -> Mark:
     """Managed means: entry and record agree in name, uid and creation time (design §3)."""
-    entry = domain.ledger.entry(record.name) if domain.ledger else None
-    if entry is None or entry.uid != record.uid:
-        return Mark.UNMANAGED
-    if entry.state is EntryState.CREATING:
-        return Mark.CREATING
-    if entry.created != record.created:
+    entry = domain.agreeing_entry(record)
+    if entry is None:
         return Mark.UNMANAGED
     return {
+        EntryState.CREATING: Mark.CREATING,
         EntryState.TAKEN: Mark.MANAGED,
         EntryState.DELETING: Mark.DELETING,
         EntryState.LOST: Mark.LOST,
