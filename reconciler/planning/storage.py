@@ -148,10 +148,19 @@ def misplaced_current(world: World) -> Iterator[CurrentMisplaced]:
     current = world.domain.current
     if expected is None or not world.is_managed(expected) or expected.name in world.deleting:
         return
-    if any(not record.is_external for record in world.domain.records):
-        return  # internal and memory-only ones move the pointer without moving the active layer
+    if current is not None and not current.is_external and _is_on_active(world, current):
+        return  # it moved the pointer without moving the active layer
     if current is None or current.name != expected.name:
         yield CurrentMisplaced(snapshot=expected.name, observed=current.name if current else None)
+
+
+def _is_on_active(world: World, record: SnapshotRecord) -> bool:
+    """An internal snapshot lies in the images that the guest writes to; memory alone lies in none."""
+    for disk in record.disks:
+        now = world.disk(disk.target)
+        if disk.capture is DiskCapture.INTERNAL and (now is None or now.source != disk.source):
+            return False
+    return True
 
 
 def left_overlays(

@@ -296,3 +296,22 @@ def test_an_internal_snapshot_under_an_overlay_is_no_target() -> None:
 
     assert codes(plan) == ["RevertNotPossible i1"]
     assert not plan.steps
+
+
+def test_the_target_is_current_afterwards_also_beside_internal_snapshots() -> None:
+    fake = host(domain("web01", shut_off, vda="base ← s1"))
+    Controller(fake).take("web01", "i1", inside=True)
+    wish = desired(wanted("web01", "s1", inside("i1"), revert=back("s1")))
+
+    result = reconciled(fake, wish, PlanRequest())
+
+    assert not result.outcomes[0].error
+    assert fake.domain("web01").current == "s1"
+    assert not plan_of(fake, wish.domains[0]).steps
+
+
+def test_an_internal_snapshot_on_the_active_image_stays_current() -> None:
+    fake = host(domain("web01", shut_off, vda="base ← s1"))
+    Controller(fake).take("web01", "i1", inside=True)
+
+    assert not plan_of(fake, wanted("web01", "s1", inside("i1"))).drift
