@@ -19,11 +19,12 @@ $(READY): pyproject.toml requirements.lock tools/setup.sh
 demo: $(READY) ## the main job on a real guest, step by step
 	$(BIN)/python -m tests.demo
 
+# Two at once, each with daemons of its own: most of the time is waiting for guests.
 test: $(READY) ## every test, the real-libvirt ones included
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 soak: $(READY) ## the long profiles of the same tests
-	VIRTSNAP_SOAK=1 $(BIN)/python -m pytest -q
+	VIRTSNAP_SOAK=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 bench: $(READY) ## speed as ratios, measured in one run
 	$(BIN)/python -m tests.bench

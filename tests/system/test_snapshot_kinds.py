@@ -4,6 +4,7 @@ One guest for each row of ``tools/kinds_page.py``: every cell is what is seen of
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from tools.kinds_page import LET_GO, ROWS, STATES, YES, Row
 
 pytestmark = pytest.mark.qemu
 
+#: all of the table; else of the three states to delete in one for each row, another on each libvirt
+IS_SOAK = bool(os.environ.get("VIRTSNAP_SOAK"))
 #: what is written before the snapshot is taken, and after it
 BEFORE, AFTER = "before", "after"
 _STATES = {
@@ -162,7 +165,8 @@ def test_every_kind_of_snapshot_in_every_state(place: tuple[Lab, Desk], row: Row
     assert bench.moment("s1") == moment
     bench.revert = None
     for number, (state, cell) in enumerate(zip(STATES, row.delete, strict=True)):
-        assert take_and_delete(bench, f"d{number}", state) == cell
+        if IS_SOAK or number == (ROWS.index(row) + lab.connection.getLibVersion() // 1_000_000) % 3:
+            assert take_and_delete(bench, f"d{number}", state) == cell
     delete_all(bench)
 
 
