@@ -190,6 +190,8 @@ def said_by_libvirt(guest: Guest, row: Row) -> tuple[int, int]:
 def go_back(bench: Bench, request: str, state: str) -> str:
     """Revert to s1 from *state*; what is kept and what is there after it is as it must be."""
     guest, row = bench.guest, bench.row
+    if row.memory and state == "paused":
+        bench.go_on()  # else it may be paused again before it has written anything
     bench.bring(state)
     if state == "shut off":
         by_hand.write(guest.active_images()["vda"], 92, 0x41)
