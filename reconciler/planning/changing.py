@@ -41,6 +41,8 @@ def change(
         go_back()
 
     def go_back() -> None:
+        if wish.domain is None or wish.domain.revert is None:
+            return
         reverting.revert(builder, wish, before, request.selection)
         repairing.point_at_current(builder)
 

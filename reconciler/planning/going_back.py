@@ -38,15 +38,11 @@ def plan(
         return owed
     targets = frozenset(disk.target for disk in record.external_disks)
     present = _active_images(before, targets)
-    if not before.domain.is_active and all(
-        revert_safety.is_kept(before, path) for _, path in present
-    ):
-        kept = keeping.shut_off(builder, wish)
-    else:
-        made = keeping.keep(builder, wish, wanted, targets, type_=CaptureType.EXTERNAL)
-        kept = made if isinstance(made, Refusal) else None
-    if kept is not None:
-        return kept
+    is_kept = all(revert_safety.is_kept(before, path) for _, path in present)
+    if before.domain.is_active or not is_kept:
+        kept = keeping.keep(builder, wish, wanted, targets, type_=CaptureType.EXTERNAL)
+        if isinstance(kept, Refusal):
+            return kept
     left = _active_images(builder.world, targets)
     disks = _overlays(builder.world, wish, wanted, record)
     if isinstance(disks, Refusal):

@@ -15,9 +15,9 @@ from reconciler.model.desired import (
 from reconciler.model.names import MAX_NAME_BYTES, DiskTarget, SnapshotName
 from reconciler.model.plan import Reason
 from reconciler.model.power import PowerOwed, PowerState
-from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.refusal import Refusal
 from reconciler.model.snapshot import SnapshotRecord
-from reconciler.planning import creation, powering, simulate
+from reconciler.planning import creation, powering, revert_safety, simulate
 from reconciler.planning.builder import Builder
 from reconciler.planning.world import World
 
@@ -55,11 +55,6 @@ def keep(
     return action.snapshot
 
 
-def shut_off(builder: Builder, wish: DesiredDomain) -> Refusal | None:
-    """Nothing is to be kept, or it is kept already."""
-    return _shut_down(builder, wish) if builder.world.domain.is_active else None
-
-
 def _shut_down(builder: Builder, wish: DesiredDomain) -> Refusal | None:
     world = builder.world
     action = powering.shut_down(world, wish)
@@ -71,9 +66,7 @@ def _shut_down(builder: Builder, wish: DesiredDomain) -> Refusal | None:
 
 def impossible(wanted: DesiredRevert, cause: str) -> Refusal:
     """The refusal of a revert."""
-    return refusal(
-        RefusalCode.REVERT_NOT_POSSIBLE, snapshot=wanted.to, request=wanted.request, cause=cause
-    )
+    return revert_safety.impossible(wanted.to, wanted.request, cause)
 
 
 def _snapshot(

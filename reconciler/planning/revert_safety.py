@@ -2,7 +2,7 @@
 
 from reconciler.model.action import RevertInternal, RevertSnapshot
 from reconciler.model.chain import Presence
-from reconciler.model.names import ImagePath, base_name, folder_of
+from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning.world import World
 
@@ -63,12 +63,12 @@ def why_not_revert_internal(world: World, action: RevertInternal) -> Refusal | N
 
 
 def _no_revert(action: RevertSnapshot | RevertInternal, cause: str) -> Refusal:
-    return refusal(
-        RefusalCode.REVERT_NOT_POSSIBLE,
-        snapshot=action.snapshot,
-        request=action.request,
-        cause=cause,
-    )
+    return impossible(action.snapshot, action.request, cause)
+
+
+def impossible(to: SnapshotName, request: str, cause: str) -> Refusal:
+    """*request* is not fulfilled."""
+    return refusal(RefusalCode.REVERT_NOT_POSSIBLE, snapshot=to, request=request, cause=cause)
 
 
 def is_kept(world: World, active: ImagePath) -> bool:

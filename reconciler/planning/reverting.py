@@ -9,7 +9,7 @@ from reconciler.model.names import SnapshotName
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import Selection
 from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
-from reconciler.planning import differ, going_back, going_inside, storage
+from reconciler.planning import differ, going_back, going_inside, keeping, storage
 from reconciler.planning.builder import Builder
 from reconciler.planning.differ import Declared
 from reconciler.planning.world import World
@@ -53,10 +53,6 @@ def _refuse(wanted: DesiredRevert, code: RefusalCode, **facts: object) -> Refusa
     return refusal(code, snapshot=wanted.to, request=wanted.request, **facts)
 
 
-def _impossible(wanted: DesiredRevert, cause: str) -> Refusal:
-    return _refuse(wanted, RefusalCode.REVERT_NOT_POSSIBLE, cause=cause)
-
-
 def _why_not_now(builder: Builder, wish: Declared, before: World) -> Refusal | None:
     """The target was complete before this plan, and nothing that comes first is still to be taken."""
     assert wish.domain is not None
@@ -65,20 +61,20 @@ def _why_not_now(builder: Builder, wish: Declared, before: World) -> Refusal | N
     for difference in differ.compare(wish, builder.world).differences:
         if isinstance(difference, SnapshotMissing):
             cause = f"{difference.snapshot} is declared and must be taken first"
-            return _impossible(wanted, cause)
+            return keeping.impossible(wanted, cause)
     record = before.domain.record(wanted.to)
     entry = before.agreeing_entry(record) if record else None
     now = builder.world.domain.record(wanted.to)
     if entry is None and now is not None and builder.world.is_managed(now):
-        return _impossible(
+        return keeping.impossible(
             wanted, "virtsnap did not manage it before this plan; plan again after it"
         )
     if record is None:
-        return _impossible(wanted, "there is no such snapshot")
+        return keeping.impossible(wanted, "there is no such snapshot")
     if entry is None:
-        return _impossible(wanted, "virtsnap does not manage it")
+        return keeping.impossible(wanted, "virtsnap does not manage it")
     if entry.state is not EntryState.TAKEN:
-        return _impossible(wanted, f"it is {entry.state}")
+        return keeping.impossible(wanted, f"it is {entry.state}")
     return None
 
 
@@ -86,19 +82,19 @@ def _why_not(world: World, wanted: DesiredRevert) -> Refusal | None:
     domain = world.domain
     record = domain.record(wanted.to)
     if record is None:
-        return _impossible(wanted, "there is no such snapshot")
+        return keeping.impossible(wanted, "there is no such snapshot")
     if domain.persistent is None:
-        return _impossible(wanted, "the domain is transient: shut off, it would be gone")
+        return keeping.impossible(wanted, "the domain is transient: shut off, it would be gone")
     if domain.checkpoints:
         cause = f"the checkpoints {', '.join(domain.checkpoints)} would not match any more"
-        return _impossible(wanted, cause)
+        return keeping.impossible(wanted, cause)
     fault = next((d for d in storage.dangling(world, frozenset()) if d.snapshot == wanted.to), None)
     if fault is not None:
-        return _impossible(wanted, f"{fault.image}, which it froze, is {fault.cause}")
+        return keeping.impossible(wanted, f"{fault.image}, which it froze, is {fault.cause}")
     for disk in record.disks:
         taken = disk.source is not None and disk.capture in ("external", "internal")
         if taken and all(d.target != disk.target for d in domain.persistent):
-            return _impossible(wanted, f"the domain has no disk {disk.target} any more")
+            return keeping.impossible(wanted, f"the domain has no disk {disk.target} any more")
     return None
 
 

@@ -1,15 +1,11 @@
 """Snapshots taken with virsh become managed, held and released, and go like any other."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 import yaml
 from lxml import etree
 
 from reconciler.hypervisor import ledger
-from tests.lab.guest import Guest, Lab
-from tests.lab.versions import each_libvirt
+from tests.lab.guest import Guest
 from tests.system import by_hand, storage
 from tests.system.site import Site
 
@@ -28,14 +24,6 @@ def without_mark(guest: Guest, name: str) -> bytes:
             parent.remove(metadata)
     text = etree.tostring(root, method="c14n")
     return b"".join(line.strip() for line in text.splitlines())
-
-
-@pytest.fixture(params=each_libvirt())
-def any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    """An empty site on each libvirt."""
-    lab: Lab = request.getfixturevalue(request.param)
-    yield Site(lab, tmp_path)
-    lab.cleanup()
 
 
 def test_what_virsh_took_of_a_running_guest_is_adopted_held_and_removed(any_site: Site) -> None:

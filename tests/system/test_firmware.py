@@ -1,14 +1,10 @@
 """Machines with UEFI and a TPM, whose states no external snapshot holds, on each libvirt."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from reconciler.hypervisor.host import LibvirtHost
 from reconciler.model.names import HostName
-from tests.lab.guest import Guest, Lab
-from tests.lab.versions import each_libvirt
+from tests.lab.guest import Guest
 from tests.system import by_hand, storage
 from tests.system.site import Site
 
@@ -20,12 +16,10 @@ NOT_HELD = [
 ]
 
 
-@pytest.fixture(params=each_libvirt())
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+@pytest.fixture
+def site(any_site: Site) -> Site:
     """An empty site on each libvirt."""
-    lab: Lab = request.getfixturevalue(request.param)
-    yield Site(lab, tmp_path)
-    lab.cleanup()
+    return any_site
 
 
 def seen(site: Site, guest: Guest) -> tuple[str, bool]:

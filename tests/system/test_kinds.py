@@ -1,26 +1,16 @@
 """Snapshots with memory and internal ones, on each libvirt, as people declare them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import libvirt
 import pytest
 
-from tests.lab.guest import Guest, Lab
-from tests.lab.versions import each_libvirt
+from tests.lab.guest import Guest
 from tests.system import by_hand, storage
 from tests.system.site import Site
 
 pytestmark = pytest.mark.qemu
-
-
-@pytest.fixture(params=each_libvirt())
-def any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    """An empty site on each libvirt."""
-    lab: Lab = request.getfixturevalue(request.param)
-    yield Site(lab, tmp_path)
-    lab.cleanup()
 
 
 def save_images(guest: Guest) -> set[Path]:

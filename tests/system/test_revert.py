@@ -1,25 +1,19 @@
 """Going back to external snapshots, with the same result on every libvirt."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import libvirt
 import pytest
 
-from tests.lab.guest import Guest, Lab
-from tests.lab.versions import each_libvirt
+from tests.lab.guest import Guest
 from tests.system import by_hand, storage
 from tests.system.site import Site
 
 pytestmark = pytest.mark.qemu
 
 
-@pytest.fixture(params=each_libvirt())
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+@pytest.fixture
+def site(any_site: Site) -> Site:
     """An empty site on each libvirt."""
-    lab: Lab = request.getfixturevalue(request.param)
-    yield Site(lab, tmp_path)
-    lab.cleanup()
+    return any_site
 
 
 def back(to: str, request: str, **rest: str) -> dict[str, str]:

@@ -5,9 +5,7 @@ One guest for each row of ``tools/kinds_page.py``: every cell is what is seen of
 
 import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import libvirt
 import pytest
@@ -23,9 +21,8 @@ from reconciler.model.desired import (
 from reconciler.model.names import SnapshotName
 from tests.lab.guest import Guest, Lab
 from tests.lab.journal import sha256_of_guest_view
-from tests.lab.versions import each_libvirt
 from tests.system import by_hand, storage
-from tests.system.desk import LOCAL, Desk, desk
+from tests.system.desk import LOCAL, Desk
 from tools.kinds_page import LET_GO, ROWS, STATES, YES, Row
 
 pytestmark = pytest.mark.qemu
@@ -39,14 +36,6 @@ _STATES = {
     libvirt.VIR_DOMAIN_PAUSED: "paused",
     libvirt.VIR_DOMAIN_SHUTOFF: "shut off",
 }
-
-
-@pytest.fixture(params=each_libvirt())
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Lab, Desk]]:
-    """A desk on each libvirt."""
-    lab: Lab = request.getfixturevalue(request.param)
-    with desk(lab, tmp_path) as found:
-        yield lab, found
 
 
 @dataclass

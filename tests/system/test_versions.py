@@ -43,14 +43,6 @@ def site(second_lab: Lab, tmp_path: Path) -> Iterator[Site]:
     second_lab.cleanup()
 
 
-@pytest.fixture(params=each_libvirt())
-def any_site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    """An empty site on each libvirt."""
-    lab: Lab = request.getfixturevalue(request.param)
-    yield Site(lab, tmp_path)
-    lab.cleanup()
-
-
 def first_and_third_of_three(site: Site, *, running: bool) -> Guest:
     """virtsnap took s1, s2 and s3 of two disks, and then removed s2."""
     guest = site.lab.guest("web01", disks=2)

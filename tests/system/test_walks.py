@@ -1,7 +1,6 @@
 """Random walks over a real guest: whatever is done in whatever order, each moment stays what it was."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -19,23 +18,14 @@ from reconciler.model.desired import (
 from reconciler.model.names import SnapshotName
 from tests.lab.domain_xml import DiskSpec
 from tests.lab.guest import Guest, Lab
-from tests.lab.versions import each_libvirt
 from tests.system import by_hand, storage
-from tests.system.desk import LOCAL, Desk, desk
+from tests.system.desk import LOCAL, Desk
 
 pytestmark = pytest.mark.qemu
 
 STEPS = 25
 MEBIBYTES = 6
 SEEDS = range(40) if os.environ.get("VIRTSNAP_SOAK") else range(3)
-
-
-@pytest.fixture(params=each_libvirt())
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Lab, Desk]]:
-    """A desk on each libvirt."""
-    lab: Lab = request.getfixturevalue(request.param)
-    with desk(lab, tmp_path) as found:
-        yield lab, found
 
 
 @dataclass
