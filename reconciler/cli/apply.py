@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -36,7 +37,9 @@ def apply(
 ) -> int:
     """Show the plan, ask, and do it. A second apply right after does nothing."""
     from reconciler.engine import executor
+    from reconciler.engine.listener import Silence
     from reconciler.engine.reconcile import make_plan, observe_all
+    from reconciler.engine.turn import wait_for_turn
 
     if not options.is_text and not auto_approve:
         raise UsageError(
@@ -51,7 +54,14 @@ def apply(
     request = plan_request(options.selection, prune_gone=prune_gone, consent=Consent.PERSON)
     stop = threading.Event()
     with wiring.opened(hosts, options, is_readonly=False) as connections:
-        plan = make_plan(desired, observe_all(connections), request, now=datetime.now(UTC))
+
+        def planned() -> Plan:
+            return make_plan(desired, observe_all(connections), request, now=datetime.now(UTC))
+
+        plan = planned()
+        if options.lock_timeout:
+            tools = wiring.tools(connections, hosts, options, listener=Silence(), stop=stop)
+            plan = planned() if wait_for_turn(plan, tools) else plan
         if options.is_text:
             show_plan(plan, desired, options)
         if not any(domain.open_steps for domain in plan.domains):
@@ -61,6 +71,8 @@ def apply(
             return ExitCode.ERROR
         with stopping(stop), listening(options) as listener:
             tools = wiring.tools(connections, hosts, options, listener=listener, stop=stop)
+            if options.lock_timeout:  # it was waited before the plan was made
+                tools = replace(tools, lock_patience=0.0)
             outcomes = executor.apply(plan, desired, request, tools)
     return _end(plan, outcomes, options)
 

@@ -120,6 +120,20 @@ COMMON = (
         help="Text for people (local time, IEC sizes) or a document (UTC, bytes).",
     ),
     CommonOption(
+        name="timeout",
+        kind=Kind.TEXT,
+        flags=("--timeout",),
+        metavar="DURATION",
+        help="Give up on a libvirt that gives no sign of life for so long (1m).",
+    ),
+    CommonOption(
+        name="lock_timeout",
+        kind=Kind.TEXT,
+        flags=("--lock-timeout",),
+        metavar="DURATION",
+        help="Wait for so long while another virtsnap is at work on the same domain (0s).",
+    ),
+    CommonOption(
         name="verbose",
         kind=Kind.COUNT,
         flags=("--verbose", "-v"),
@@ -165,6 +179,9 @@ class Options:
     state_dir: Path | None = None
     runtime_dir: Path | None = None
     source_id: str | None = None
+    #: seconds
+    timeout: float = 60.0
+    lock_timeout: float = 0.0
 
     @property
     def is_text(self) -> bool:
@@ -213,6 +230,8 @@ def resolve(
         is_quiet=bool(value("quiet")),
         no_color=bool(value("no_color")),
         wants_version=bool(given["version"]),
+        timeout=_seconds("timeout", value("timeout"), absent=60.0, least=1.0),
+        lock_timeout=_seconds("lock_timeout", value("lock_timeout"), absent=0.0, least=0.0),
         state_dir=_path(environment.get("VIRTSNAP_STATE_DIR") or settings.get("state_dir")),
         runtime_dir=_path(environment.get("VIRTSNAP_RUNTIME_DIR") or settings.get("runtime_dir")),
         source_id=environment.get("VIRTSNAP_SOURCE_ID") or (source or {}).get("id"),
@@ -268,6 +287,21 @@ def _output(value: Any) -> Output:
             f"cannot print as {value!r}: it must be one of {', '.join(Output)}",
             hint="virtsnap plan -o json",
         ) from None
+
+
+def _seconds(name: str, value: Any, *, absent: float, least: float) -> float:
+    if value is None:
+        return absent
+    from reconciler.manifest.texts import duration
+
+    flag = f"--{name.replace('_', '-')}"
+    try:
+        seconds = duration(str(value)).total_seconds()
+    except ValueError as error:
+        raise UsageError(f"cannot use {flag} {value}: {error}", hint=f"{flag} 2m") from error
+    if seconds < least:
+        raise UsageError(f"cannot use {flag} {value}: it is too short", hint=f"{flag} 2m")
+    return seconds
 
 
 def _text(value: Any) -> str | None:

@@ -21,7 +21,7 @@ def version(options: Options) -> int:
     }
     problem = ""
     try:
-        libvirt, qemu = wiring.versions(options.uri)
+        libvirt, qemu = wiring.versions(options.uri, patience=options.timeout)
         found |= {"libvirt": _dotted(libvirt), "qemu": _dotted(qemu) if qemu else None}
     except VirtsnapError as error:
         problem = error.message.replace("\n", " ")

@@ -43,12 +43,18 @@ def open_hypervisor(
     is_readonly: bool,
     extra_folders: tuple[str, ...],
     remembered: RememberedBy,
+    patience: float,
 ) -> "Hypervisor":
     """The host at *uri*; libvirt is loaded here, and not before."""
     from reconciler.hypervisor.host import LibvirtHost
 
     return LibvirtHost(
-        name, uri, is_readonly=is_readonly, extra_folders=extra_folders, remembered=remembered
+        name,
+        uri,
+        is_readonly=is_readonly,
+        extra_folders=extra_folders,
+        remembered=remembered,
+        patience=patience,
     )
 
 
@@ -101,6 +107,7 @@ def opened(
                 is_readonly=is_readonly,
                 extra_folders=host.folders,
                 remembered=remembered,
+                patience=options.timeout,
             )
             close = getattr(connection, "close", None)
             if close is not None:
@@ -130,6 +137,7 @@ def tools(
         hosts=connections,
         journal=FileJournal(folders.state),
         locks=FileLocks(folders.runtime, holder=identity.holder()),
+        lock_patience=options.lock_timeout,
         clock=SystemClock(),
         identity=identity,
         listener=listener,
@@ -206,7 +214,7 @@ def _text_of(path: str) -> str:
         raise VirtsnapError(f"cannot read {path}: it is not UTF-8") from error
 
 
-def versions(uri: str) -> tuple[int, int]:
+def versions(uri: str, *, patience: float) -> tuple[int, int]:
     """libvirt's and QEMU's version at *uri*, as libvirt counts; 0 where unknown."""
     try:
         from reconciler.hypervisor.connection import connect
@@ -214,6 +222,6 @@ def versions(uri: str) -> tuple[int, int]:
         raise VirtsnapError(
             f"cannot load libvirt-python: {error}", hint="pip install libvirt-python"
         ) from error
-    with connect(uri, is_readonly=True) as connection:
+    with connect(uri, is_readonly=True, patience=patience) as connection:
         found = connection.versions()
     return found.libvirt, found.qemu

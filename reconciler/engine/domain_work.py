@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from reconciler.engine import fence, power_steps, steps
 from reconciler.engine.listener import Listener
@@ -51,6 +52,8 @@ class Tools:
     listener: Listener
     #: set by Ctrl-C or SIGTERM: end at the next safe point
     stop: threading.Event
+    #: seconds to wait for another virtsnap that is at work on a domain
+    lock_patience: float = 0.0
 
 
 def is_block_job(step: Step) -> bool:
@@ -85,6 +88,7 @@ class DomainWork:
     _serial: int = 0
     _is_fenced: bool = False
     _has_disrupted: bool = False
+    _under_way: Step | None = None
 
     @property
     def port(self) -> Hypervisor:
@@ -247,12 +251,25 @@ class DomainWork:
         fenced = fence.fenced(ledger, self.tools.clock, holder=holder, plan_id=self.plan.plan_id)
         return bookkeeping.next_serial(fenced, highest)
 
+    def still_at_it(self) -> None:
+        """Said during a long step: the fence is put off well before it would be over."""
+        fenced = self.ledger.fence if self.ledger else None
+        if self.ledger is None or fenced is None or not self._is_fenced:
+            return
+        if self.tools.clock.now() < fenced.until - fence.LASTS + fence.RENEWED_AFTER:
+            return
+        fence.check(self.port, self.uuid, holder=self.tools.identity.holder())
+        renewed = fence.fenced(
+            self.ledger, self.tools.clock, holder=fenced.holder, plan_id=fenced.plan_id
+        )
+        self._write(bookkeeping.next_serial(renewed, self._serial), self._under_way)
+
     def _write(self, ledger: Ledger, step: Step | None) -> Ledger:
         self.port.write_ledger(self.uuid, ledger)
         return self._note(ledger, step)
 
     def _note(self, ledger: Ledger, step: Step | None) -> Ledger:
-        self._serial, self.ledger = ledger.serial, ledger
+        self._serial, self.ledger, self._under_way = ledger.serial, ledger, step
         if step is not None:
             name = f"{self.plan.plan_id} {step.id} {step.action.name}"
             self.tools.journal.intend(self.uuid, step=name, ledger=ledger)
@@ -273,9 +290,20 @@ class DomainWork:
 
     def _take_fence(self, world: World) -> None:
         holder = self.tools.identity.holder()
-        present = self.port.read_ledger(self.uuid)
-        if fence.is_held_elsewhere(present, self.tools.clock, holder):
-            raise fence.locked(self.uuid, present.fence if present else None)
+        clock = self.tools.clock
+        deadline = clock.now() + timedelta(seconds=self.tools.lock_patience)
+        while True:
+            present = self.port.read_ledger(self.uuid)
+            if not fence.is_held_elsewhere(world, present, clock, holder):
+                break
+            if self.stop_asked():
+                raise Interrupted(f"interrupted while {self.plan.domain} was fenced")
+            if clock.now() >= deadline:
+                raise fence.locked(self.uuid, present.fence if present else None)
+            clock.wait(fence.SETTLES_AFTER)
+            world = self._as_planned()
+        if present is not None and present.serial > world.ledger.serial:
+            world = self._as_planned()  # written since we looked: theirs must not be lost
         self.write(world.ledger, world)
         self._is_fenced = True
         self.tools.clock.wait(fence.SETTLES_AFTER)

@@ -108,7 +108,12 @@ def _carried_out(plan: DomainPlan, whole: _Pass) -> DomainOutcome:
         tools=whole.tools,
     )
     try:
-        with whole.tools.locks.hold(plan.uuid, plan_id=plan.plan_id):
+        with whole.tools.locks.hold(
+            plan.uuid,
+            plan_id=plan.plan_id,
+            patience=whole.tools.lock_patience,
+            stop_asked=work.stop_asked,
+        ):
             work.carry_out(steps)
     except Interrupted as error:
         return _outcome(plan, DomainStatus.INTERRUPTED, work, error)

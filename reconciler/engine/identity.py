@@ -4,6 +4,11 @@ import getpass
 import os
 import socket
 import uuid
+from pathlib import Path
+
+#: machine-id(5): survives reboots; cut, as the whole is not to be published
+_MACHINE_ID = Path("/etc/machine-id")
+_ID_DIGITS = 8
 
 
 class MachineIdentity:
@@ -14,9 +19,16 @@ class MachineIdentity:
         return uuid.uuid4().hex
 
     def holder(self) -> str:
-        """``user@machine pid``."""
+        """``user@name#id pid``: many machines are named ``localhost``, and a fence must tell them."""
         try:
             user = getpass.getuser()
         except (KeyError, OSError):
             user = str(os.getuid())
-        return f"{user}@{socket.gethostname()} {os.getpid()}"
+        return f"{user}@{socket.gethostname()}{_machine_id()} {os.getpid()}"
+
+
+def _machine_id() -> str:
+    try:
+        return f"#{_MACHINE_ID.read_text('ascii')[:_ID_DIGITS]}"
+    except (OSError, ValueError):
+        return ""

@@ -2,13 +2,17 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reconciler.errors import LockedError, NotPermittedError
+from reconciler.engine.ports import StopAsked
+from reconciler.errors import Interrupted, LockedError, NotPermittedError
 from reconciler.model.names import DomainUuid
+
+_POLL_SECONDS = 0.1
 
 
 class FileLocks:
@@ -19,18 +23,20 @@ class FileLocks:
         self._holder = holder
 
     @contextmanager
-    def hold(self, domain: DomainUuid, *, plan_id: str) -> Iterator[None]:
+    def hold(
+        self, domain: DomainUuid, *, plan_id: str, patience: float, stop_asked: StopAsked
+    ) -> Iterator[None]:
         """Hold the lock; ``LockedError`` says who has it, and since when."""
         descriptor = self._open(domain)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                who = os.pread(descriptor, 400, 0).decode("utf-8", "replace").strip()
-                raise LockedError(
-                    f"cannot change domain {domain}: it is locked by {who or 'another process'}",
-                    hint="wait for it to end, then try again",
-                ) from None
+            give_up_at = time.monotonic() + patience
+            while not _is_locked(descriptor):
+                if stop_asked():
+                    raise Interrupted(f"interrupted while waiting for the lock of {domain}")
+                if time.monotonic() >= give_up_at:
+                    raise _held(descriptor, domain)
+                # flock(2) can wait, but neither until a time nor until Ctrl-C
+                time.sleep(_POLL_SECONDS)
             since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{self._holder} since {since} ({plan_id[:19]})\n".encode(), 0)
@@ -47,3 +53,19 @@ class FileLocks:
             raise NotPermittedError(
                 f"cannot lock domain {domain}: {path}: {error.strerror}", hint="run it with sudo"
             ) from error
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _held(descriptor: int, domain: DomainUuid) -> LockedError:
+    who = os.pread(descriptor, 400, 0).decode("utf-8", "replace").strip()
+    return LockedError(
+        f"cannot change domain {domain}: it is locked by {who or 'another process'}",
+        hint="wait for it to end (--lock-timeout 10m), then try again",
+    )

@@ -174,8 +174,13 @@ class Journal(Protocol):
 class Locks(Protocol):
     """One writer a domain on this machine."""
 
-    def hold(self, domain: DomainUuid, *, plan_id: str) -> AbstractContextManager[None]:
-        """Hold the lock; ``LockedError`` says who has it, and since when."""
+    def hold(
+        self, domain: DomainUuid, *, plan_id: str, patience: float, stop_asked: StopAsked
+    ) -> AbstractContextManager[None]:
+        """Hold the lock, for which *patience* seconds are waited.
+
+        ``LockedError`` says who has it, and since when; ``Interrupted`` when stopped meanwhile.
+        """
 
 
 class Clock(Protocol):

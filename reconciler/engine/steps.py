@@ -135,7 +135,11 @@ def _confirm(
 
 
 def _progress(work: DomainWork, step: Step) -> Progress:
-    return lambda done, total: work.tools.listener.step_progress(work.plan, step, done, total)
+    def progress(done: int, total: int) -> None:
+        work.still_at_it()
+        work.tools.listener.step_progress(work.plan, step, done, total)
+
+    return progress
 
 
 # --- commit

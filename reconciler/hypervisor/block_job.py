@@ -14,6 +14,7 @@ from reconciler.hypervisor.domain_xml import DiskReading
 from reconciler.hypervisor.explaining import explaining
 from reconciler.hypervisor.job_events import JobEvents, listening
 from reconciler.hypervisor.live_disk import demand_chain, layer_of, live_disk, reference
+from reconciler.hypervisor.patience import alive
 from reconciler.model.action import CommitMethod, CommitOverlays, FinishJob
 from reconciler.model.names import DiskTarget, DomainUuid
 
@@ -89,6 +90,7 @@ def pivot(domain: Any, target: DiskTarget) -> None:
             if not is_early or time.monotonic() > deadline:
                 with explaining(what):
                     raise
+            alive()
             time.sleep(_FIRST_POLL_SECONDS)
         else:
             break
@@ -142,6 +144,7 @@ class _Watch:
             if give_up_at is not None and time.monotonic() >= give_up_at:
                 self._interrupt()
             self._demand_no_error()
+            alive()
             self._events.wait(pause)
             pause = min(pause * 2, _POLL_SECONDS)
 

@@ -10,7 +10,8 @@ import libvirt
 
 from reconciler.hypervisor.event_loop import ensure_event_loop
 from reconciler.hypervisor.explaining import explaining, opening_failed
-from reconciler.hypervisor.uri import is_local
+from reconciler.hypervisor.patience import SECONDS, alive, answered
+from reconciler.hypervisor.uri import is_local, without_secrets
 from reconciler.model.names import DomainUuid
 
 #: A dead daemon is noticed after 5 s × 3 without an answer.
@@ -33,9 +34,11 @@ class Versions:
 class Connection:
     """One libvirt connection; every call goes to a living one or says why there is none."""
 
-    def __init__(self, uri: str, *, is_readonly: bool) -> None:
+    def __init__(self, uri: str, *, is_readonly: bool, patience: float = SECONDS) -> None:
         self.uri = uri
         self.is_readonly = is_readonly
+        #: seconds in which libvirt must let us in
+        self.patience = patience
         self._lock = threading.Lock()
         self._raw: Any = None
 
@@ -45,7 +48,7 @@ class Connection:
         with self._lock:
             if self._raw is None or not self._raw.isAlive():
                 self._drop()
-                self._raw = _opened(self.uri, is_readonly=self.is_readonly)
+                self._raw = self._opened()
             return self._raw
 
     @property
@@ -76,7 +79,12 @@ class Connection:
 
     def another(self) -> "Connection":
         """A second connection to the same libvirt, for one long operation (facts §11)."""
-        return Connection(self.uri, is_readonly=self.is_readonly)
+        return Connection(self.uri, is_readonly=self.is_readonly, patience=self.patience)
+
+    def abandon(self) -> None:
+        """A call on it does not come back: the next use opens another."""
+        with self._lock:
+            self._raw = None
 
     def close(self) -> None:
         """End it; the next use opens it again."""
@@ -100,21 +108,24 @@ class Connection:
                 self._raw.close()
             self._raw = None
 
+    def _opened(self) -> Any:
+        ensure_event_loop()
+        open_ = libvirt.openReadOnly if self.is_readonly else libvirt.open
+        where = without_secrets(self.uri) or "libvirt"
+        alive(for_seconds=self.patience)
+        try:
+            # Keepalive begins with the connection: a daemon that stands still lets nobody in or out.
+            raw = answered(lambda: open_(self.uri), f"connect to {where}", patience=self.patience)
+        except libvirt.libvirtError as error:
+            raise opening_failed(error, self.uri) from error
+        # Not every driver has it (embed, test).
+        with suppress(libvirt.libvirtError):
+            raw.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_TIMES)
+        return raw
 
-def connect(uri: str, *, is_readonly: bool) -> Connection:
+
+def connect(uri: str, *, is_readonly: bool, patience: float = SECONDS) -> Connection:
     """A connection that is open now; ``HypervisorError`` says why not, and what to do."""
-    connection = Connection(uri, is_readonly=is_readonly)
+    connection = Connection(uri, is_readonly=is_readonly, patience=patience)
     _ = connection.raw
     return connection
-
-
-def _opened(uri: str, *, is_readonly: bool) -> Any:
-    ensure_event_loop()
-    try:
-        raw = libvirt.openReadOnly(uri) if is_readonly else libvirt.open(uri)
-    except libvirt.libvirtError as error:
-        raise opening_failed(error, uri) from error
-    # Not every driver has it (embed, test).
-    with suppress(libvirt.libvirtError):
-        raw.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_TIMES)
-    return raw

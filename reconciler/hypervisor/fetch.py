@@ -1,10 +1,8 @@
 """Everything libvirt says of its domains, in as few round trips as it allows; nothing is judged."""
 
-import queue
 import re
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +10,11 @@ from typing import Any
 import libvirt
 
 from reconciler.hypervisor import domain_xml
-from reconciler.hypervisor.connection import Connection
 from reconciler.hypervisor.explaining import explained, explaining, is_gone
 from reconciler.hypervisor.xml import Element, parse
 from reconciler.model.domain import DiskKind
 from reconciler.model.names import DiskTarget, DomainName, DomainUuid
 
-_THREADS = 8
 #: The definition of a running domain has an id; libvirt writes it into the first tag.
 _LIVE = re.compile(r"\s*<domain\b[^>]*\sid=")
 _OPERATIONS = {
@@ -33,7 +29,7 @@ _OPERATIONS = {
     libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP: "backup",
 }
 
-_BUSY = "other"
+_BUSY = "other work"
 #: A short look of somebody else is no holding.
 _HELD_TRIES, _HELD_PAUSE = 5, 0.2
 
@@ -67,49 +63,7 @@ class Fetched:
     has_managed_save: bool
 
 
-def fetched(connection: Connection) -> Iterator[Fetched]:
-    """Every domain in the order of its name, each as soon as it is there: the threads go on asking
-    while the caller reads.  One that vanishes meanwhile is left out."""
-    raw = connection.raw
-    with explaining("list the domains"):
-        domains = sorted(raw.listAllDomains(0), key=lambda d: (d.name(), d.UUIDString()))
-    lists = _lists(raw)
-    answers: queue.SimpleQueue[tuple[int, Fetched | BaseException | None]] = queue.SimpleQueue()
-    waiting = iter(enumerate(domains))
-
-    def ask() -> None:
-        for number, domain in waiting:  # shared: each takes the next
-            try:
-                answers.put((number, _fetch_if_there(domain, lists)))
-            except BaseException as error:
-                answers.put((number, error))
-
-    with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="observe") as pool:
-        for _ in range(min(_THREADS, len(domains))):
-            pool.submit(ask)
-        try:
-            yield from _in_order(answers, len(domains))
-        finally:
-            for _ in waiting:  # after an error nobody needs the others
-                pass
-
-
-def _in_order(
-    answers: "queue.SimpleQueue[tuple[int, Fetched | BaseException | None]]", count: int
-) -> Iterator[Fetched]:
-    early: dict[int, Fetched | BaseException | None] = {}
-    for number in range(count):
-        while number not in early:
-            arrived, answer = answers.get()
-            early[arrived] = answer
-        found = early.pop(number)
-        if isinstance(found, BaseException):
-            raise found
-        if found is not None:
-            yield found
-
-
-def _lists(raw: Any) -> Lists:
+def lists_of(raw: Any) -> Lists:
     states: dict[DomainUuid, tuple[int, int]] = {}
     with suppress(libvirt.libvirtError):
         for domain, stats in raw.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0):
@@ -129,23 +83,23 @@ def _uuids(raw: Any, flag: int) -> frozenset[DomainUuid]:
         return frozenset(DomainUuid(domain.UUIDString()) for domain in raw.listAllDomains(flag))
 
 
-def _fetch_if_there(domain: Any, lists: Lists) -> Fetched | None:
+def fetch_if_there(domain: Any, lists: Lists, *, held: str = _BUSY) -> Fetched | None:
     try:
-        return _fetch(domain, lists)
+        return _fetch(domain, lists, held)
     except libvirt.libvirtError as error:
         if is_gone(error):
             return None
         raise explained(error, f"read domain {domain.name()}") from error
 
 
-def _fetch(domain: Any, lists: Lists) -> Fetched:
-    """All round trips of one domain."""
+def _fetch(domain: Any, lists: Lists, held: str) -> Fetched:
+    """All round trips of one domain; one that somebody holds is busy with *held*."""
     uuid = DomainUuid(domain.UUIDString())
     first = domain.XMLDesc(0)
     is_live = _LIVE.match(first) is not None
     jobs: dict[DiskTarget, dict[str, int]] = {}
     live, persistent = (first, _persistent(domain)) if is_live else (None, first)
-    is_held = is_live and _is_held(domain)
+    is_held = is_live and is_held_by_somebody(domain)
     if live is not None and not is_held:
         jobs = _jobs(domain, parse(live))
     if jobs:
@@ -163,7 +117,7 @@ def _fetch(domain: Any, lists: Lists) -> Fetched:
         current=_current(domain) if snapshots else None,
         checkpoints=_checkpoints(domain) if uuid in lists.with_checkpoints else (),
         jobs=jobs,
-        domain_job=_BUSY if is_held else _domain_job(domain) if is_live else None,
+        domain_job=held if is_held else _domain_job(domain) if is_live else None,
         has_managed_save=uuid in lists.with_managed_save,
     )
 
@@ -211,7 +165,7 @@ def _checkpoints(domain: Any) -> tuple[str, ...]:
     return tuple(sorted(checkpoint.getName() for checkpoint in domain.listAllCheckpoints(0)))
 
 
-def _is_held(domain: Any) -> bool:
+def is_held_by_somebody(domain: Any) -> bool:
     """Somebody (a freeze, say) holds the domain: each question about jobs would wait for 30 s.
 
     Statistics asked for without waiting then lack what QEMU itself would have to say.

@@ -1,6 +1,7 @@
 """The ``Hypervisor`` that the engine asks for: one libvirt with its image files."""
 
 from collections.abc import Callable
+from typing import Any
 
 from reconciler.errors import HypervisorError
 from reconciler.hypervisor import (
@@ -18,6 +19,7 @@ from reconciler.hypervisor import (
 from reconciler.hypervisor.connection import Connection, Versions
 from reconciler.hypervisor.explaining import explaining
 from reconciler.hypervisor.observe import Observer
+from reconciler.hypervisor.patience import SECONDS, NoAnswer, alive, bounded
 from reconciler.model.action import (
     CommitOverlays,
     CreateSnapshot,
@@ -32,6 +34,12 @@ from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import Ledger, Remembered
 from reconciler.model.names import DiskTarget, DomainUuid, HostName, ImagePath, SnapshotName
 from reconciler.model.power import Stopped
+from reconciler.model.snapshot import MemoryCapture
+
+#: Writing or reading the memory of a guest is at least as fast as this, in bytes a second.
+_SLOWEST_MEMORY = 10 * 2**20
+#: What libvirt may do inside qcow2 images, and a guest with much memory at its start, in seconds.
+_SLOW_START = _SLOW_IMAGES = 600.0
 
 
 def _nothing_written(_uuid: DomainUuid) -> Remembered:
@@ -51,10 +59,16 @@ class LibvirtHost:
         remembered: Callable[[DomainUuid], Remembered] = _nothing_written,
         agent_timeout: int = 60,
         thaw_seconds: float = 60.0,
+        patience: float = SECONDS,
     ) -> None:
-        """*remembered* is the journal's; *agent_timeout* bounds a freeze, in seconds."""
+        """*remembered* is the journal's; *agent_timeout* bounds a freeze, in seconds.
+
+        After *patience* seconds without a sign of life from libvirt every method raises
+        ``NoAnswer``, but for those whose time goes by in qemu-img and files.
+        """
         self.name = name
-        self._connection = Connection(uri, is_readonly=is_readonly)
+        self.patience = patience
+        self._connection = Connection(uri, is_readonly=is_readonly, patience=patience)
         self._observing = self._connection.another()
         self._observer = Observer(
             name, self._observing, extra_folders=extra_folders, remembered=remembered
@@ -67,6 +81,7 @@ class LibvirtHost:
         self._connection.close()
         self._observing.close()
 
+    @bounded
     def versions(self) -> Versions:
         """Binding, daemon, QEMU and hypervisor type."""
         return self._connection.versions()
@@ -76,27 +91,37 @@ class LibvirtHost:
         """The image files are on this machine."""
         return self._connection.is_local
 
+    @bounded
     def observe(self) -> ObservedHost:
         """The whole host, afresh."""
         try:
             return self._observer.host()
+        except NoAnswer:
+            raise
         except HypervisorError:
             if self._observing.is_alive:
                 raise
         # The daemon was restarted since we looked last: reading again does no harm.
         return self._observer.host()
 
+    @bounded
     def write_ledger(self, domain: DomainUuid, ledger: Ledger) -> None:
         """Replace the ledger in every definition there is."""
         definitions.write_ledger(self._connection.domain(domain), ledger)
 
+    @bounded
     def read_ledger(self, domain: DomainUuid) -> Ledger | None:
         """The ledger as it is now."""
         return definitions.read_ledger(self._connection.domain(domain), domain)
 
+    @bounded
     def create_snapshot(self, domain: DomainUuid, action: CreateSnapshot, *, quiesce: bool) -> None:
         """Take the snapshot."""
         with self._connection.another() as connection:
+            if quiesce:
+                alive(for_seconds=self._agent_timeout + self._thaw_seconds)
+            if action.memory is not MemoryCapture.NONE or action.internal:
+                alive(for_seconds=_SLOW_IMAGES + _memory_seconds(connection.domain(domain)))
             create.create(
                 connection,
                 domain,
@@ -106,12 +131,15 @@ class LibvirtHost:
                 thaw_seconds=self._thaw_seconds,
             )
 
+    @bounded
     def freeze_status(self, domain: DomainUuid) -> bool:
         """Whether the guest file systems are frozen now."""
         return agent.is_frozen(self._connection.domain(domain))
 
+    @bounded
     def thaw(self, domain: DomainUuid) -> None:
         """Thaw, again and again."""
+        alive(for_seconds=self._thaw_seconds)
         with self._connection.another() as connection:
             found = connection.domain(domain)
             with explaining(f"thaw the file systems of {found.name()}"):
@@ -119,6 +147,7 @@ class LibvirtHost:
                     agent.limit_answers(found, agent.ASK_SECONDS)
                 agent.thaw(found, seconds=self._thaw_seconds)
 
+    @bounded
     def commit_live(
         self,
         domain: DomainUuid,
@@ -139,6 +168,7 @@ class LibvirtHost:
                 stop_asked=stop_asked,
             )
 
+    @bounded
     def follow_job(
         self,
         domain: DomainUuid,
@@ -151,11 +181,13 @@ class LibvirtHost:
         with self._connection.another() as connection:
             block_job.follow(connection, domain, action, progress=progress, stop_asked=stop_asked)
 
+    @bounded
     def pivot(self, domain: DomainUuid, disk: DiskTarget) -> None:
         """Switch the guest over to the base."""
         with self._connection.another() as connection:
             block_job.pivot(connection.domain(domain), disk)
 
+    @bounded
     def abort_job(self, domain: DomainUuid, disk: DiskTarget) -> None:
         """End a block job; the chain stays."""
         block_job.abort(self._connection.domain(domain), disk)
@@ -177,6 +209,7 @@ class LibvirtHost:
             self._connection.domain(domain), images, base=base, base_format=base_format
         )
 
+    @bounded
     def switch_disk(
         self, domain: DomainUuid, disk: DiskTarget, *, to: ImagePath, image_format: str
     ) -> None:
@@ -185,8 +218,10 @@ class LibvirtHost:
             self._connection.domain(domain), disk, to=to, image_format=image_format
         )
 
+    @bounded
     def delete_snapshot(self, domain: DomainUuid, action: DeleteSnapshot) -> None:
         """Delete an internal snapshot."""
+        alive(for_seconds=_SLOW_IMAGES)
         with self._connection.another() as connection:
             internal.delete(connection, domain, action)
 
@@ -194,28 +229,38 @@ class LibvirtHost:
         """Make each overlay on its frozen layer."""
         image_files.make(self._connection.domain(domain), overlays)
 
+    @bounded
     def define_reverted(self, domain: DomainUuid, action: RevertSnapshot, ledger: Ledger) -> None:
         """Disks and ledger in one define."""
         definitions.put_back(self._connection.domain(domain), action, ledger)
 
+    @bounded
     def revert_internal(self, domain: DomainUuid, action: RevertInternal, ledger: Ledger) -> None:
         """libvirt's own revert."""
         with self._connection.another() as connection:
-            native_revert.revert(connection.domain(domain), action, ledger)
+            found = connection.domain(domain)
+            alive(for_seconds=_SLOW_IMAGES + _memory_seconds(found))
+            native_revert.revert(found, action, ledger)
 
+    @bounded
     def go_on_from(self, domain: DomainUuid, memory: ImagePath, *, is_paused: bool) -> None:
         """From a memory image."""
         with self._connection.another() as connection:
-            memory_image.go_on(connection.domain(domain), memory, is_paused=is_paused)
+            found = connection.domain(domain)
+            alive(for_seconds=_SLOW_START + _memory_seconds(found))
+            memory_image.go_on(found, memory, is_paused=is_paused)
 
+    @bounded
     def forget_snapshot(self, domain: DomainUuid, snapshot: SnapshotName) -> None:
         """Drop the record alone."""
         records.forget(self._connection.domain(domain), snapshot)
 
+    @bounded
     def redefine_snapshot(self, domain: DomainUuid, action: RedefineSnapshot) -> None:
         """Write the record anew."""
         records.redefine(self._connection.domain(domain), action, is_local=self.is_local)
 
+    @bounded
     def shut_down(
         self,
         domain: DomainUuid,
@@ -234,11 +279,14 @@ class LibvirtHost:
                 stop_asked=stop_asked,
             )
 
+    @bounded
     def start(self, domain: DomainUuid, *, is_paused: bool) -> None:
         """Start a domain that is off."""
+        alive(for_seconds=_SLOW_START)
         with self._connection.another() as connection:
             shutdown.start(connection.domain(domain), is_paused=is_paused)
 
+    @bounded
     def mark_record(self, domain: DomainUuid, snapshot: SnapshotName, ledger: Ledger) -> None:
         """Replace the ledger copy in the record."""
         records.mark(self._connection.domain(domain), snapshot, ledger)
@@ -246,3 +294,8 @@ class LibvirtHost:
     def remove_image(self, path: ImagePath) -> None:
         """Unlink one file."""
         image_files.remove(path)
+
+
+def _memory_seconds(domain: Any) -> float:
+    with explaining(f"ask for the memory of {domain.name()}"):
+        return float(domain.maxMemory() * 1024 / _SLOWEST_MEMORY)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import libvirt
 
 from reconciler.hypervisor import domain_xml, fetch, ledger, power, snapshot_xml
+from reconciler.hypervisor.asking import Fetcher
 from reconciler.hypervisor.connection import Connection
 from reconciler.hypervisor.disks import DiskReader
 from reconciler.hypervisor.domain_xml import Definition
@@ -26,6 +27,7 @@ from reconciler.model.domain import (
     ObservedDomain,
     ObservedFolder,
     ObservedHost,
+    Undescribed,
 )
 from reconciler.model.ledger import MEMORY, LedgerReading, Remembered
 from reconciler.model.names import DiskTarget, DomainUuid, HostName, folder_of
@@ -59,6 +61,7 @@ class Observer:
         self._remembered = remembered
         self._now = now
         self._hand_merges = HandMergeFinder()
+        self._fetcher = Fetcher(connection)
 
     def host(self) -> ObservedHost:
         """Everything, afresh."""
@@ -66,8 +69,13 @@ class Observer:
         versions, began = connection.versions(), self._now()
         shelf = ImageShelf(PathBook(is_local=is_local), is_local=is_local)
         # One by one: a host's worth of XML trees is slow to keep and to give back.
-        described = tuple(_described(fetched, shelf) for fetched in fetch.fetched(connection))
-        domains = self._domains(described, shelf)
+        described, undescribed = list[_Described](), list[Undescribed]()
+        for found in self._fetcher.fetched():
+            if isinstance(found, Undescribed):
+                undescribed.append(found)
+            else:
+                described.append(_described(found, shelf))
+        domains = self._domains(tuple(described), shelf)
         images = shelf.all()
         folders = self._folders(images, shelf) if is_local else ()
         if is_local:
@@ -80,6 +88,7 @@ class Observer:
             qemu_version=versions.qemu,
             is_local=is_local,
             domains=domains,
+            undescribed=tuple(undescribed),
             images=shelf.all(),
             folders=folders,
         )

@@ -12,6 +12,7 @@ from reconciler.errors import HypervisorError, Interrupted, StepRefused
 from reconciler.hypervisor import domain_xml
 from reconciler.hypervisor.connection import Connection
 from reconciler.hypervisor.explaining import explained, explaining
+from reconciler.hypervisor.patience import alive
 from reconciler.hypervisor.xml import parse
 from reconciler.model.domain import AgentState
 from reconciler.model.names import DomainUuid
@@ -93,6 +94,7 @@ def _asked(
                     raise Interrupted(f"interrupted while waiting for {domain.name()} to shut down")
                 if failure is not None:
                     raise explained(failure, what)
+                alive()
                 happened.wait(min(left, _POLL_SECONDS))
                 happened.clear()
         finally:

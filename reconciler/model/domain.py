@@ -182,6 +182,16 @@ class ObservedFolder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undescribed:
+    """A domain that libvirt lists and cannot describe: which images it reads, nobody knows."""
+
+    name: DomainName
+    uuid: DomainUuid
+    #: what it is busy with, or libvirt's own words
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedHost:
     """Everything of one libvirt that a plan depends on."""
 
@@ -194,6 +204,7 @@ class ObservedHost:
     #: image files can be looked at from here
     is_local: bool = True
     domains: tuple[ObservedDomain, ...] = ()
+    undescribed: tuple[Undescribed, ...] = ()
     #: every image in a chain, a record or a folder concerned
     images: tuple[Image, ...] = ()
     folders: tuple[ObservedFolder, ...] = ()

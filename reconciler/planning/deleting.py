@@ -40,6 +40,7 @@ def why_not_delete(world: World, action: DeleteSnapshot) -> Refusal | None:
     for why in (
         safety.why_held(world, action.snapshot),
         safety.saved_while_paused(world, action.snapshot),
+        safety.undescribed(world),
     ):
         if why is not None:
             return why

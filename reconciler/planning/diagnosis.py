@@ -35,6 +35,8 @@ def diagnose(
     index = index_of(host)
     folders = declared.folders if declared else ()
     found = list(_of_host(index, folders, unwritable))
+    for other in host.undescribed:
+        found.append(finding(FindingCode.DOMAIN_BUSY, domain=other.name, job=other.cause))
     for domain in sorted(host.domains, key=lambda domain: (domain.name, domain.uuid)):
         world = world_of(index, domain, folders)
         wishes = (desired or _NOTHING).of_host(host.name)

@@ -114,6 +114,10 @@ def _declared(
 ) -> DomainPlan:
     domain = index.host.domain(wish.domain)
     if domain is None:
+        for other in index.host.undescribed:
+            if wish.domain in (other.name, other.uuid):
+                busy = refusal(RefusalCode.DOMAIN_BUSY, domain=other.name, job=other.cause)
+                return _refused(wish, host, busy, ())
         names = [d.name for d in index.host.domains]
         near = tuple(get_close_matches(wish.domain, names, n=3))
         why = refusal(RefusalCode.DOMAIN_MISSING, domain=wish.domain, near=", ".join(near) or None)

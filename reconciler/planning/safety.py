@@ -110,11 +110,25 @@ def _unreadable(
 
 
 def _hidden(world: World, *, disk: str | None) -> Refusal | None:
-    """An image that nobody could look into may stand on any other."""
-    if not world.hidden:
-        return None
+    """A domain that nobody can describe, an image that nobody could look into: each may stand on
+    any other."""
+    why = undescribed(world)
+    if why is not None or not world.hidden:
+        return why
     path = world.hidden[0]
     return refusal(RefusalCode.NEEDS_LOCAL_ACCESS, image=path, disk=disk, folder=folder_of(path))
+
+
+def undescribed(world: World) -> Refusal | None:
+    """Somebody on this host whose images are not known."""
+    for other in world.host.undescribed:
+        return refusal(
+            RefusalCode.DOMAIN_BUSY,
+            domain=other.name,
+            job=other.cause,
+            cause=f"it may read the same images as {world.domain.name}",
+        )
+    return None
 
 
 def _unfit(
@@ -253,8 +267,9 @@ def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:
         return _still_read(path, "file", base_name(path))
     if not image.is_examined or not world.is_listed(path):
         return refusal(RefusalCode.NEEDS_LOCAL_ACCESS, image=path, folder=folder_of(path))
-    if world.hidden:
-        return _hidden(world, disk=None)
+    why = _hidden(world, disk=None)
+    if why is not None:
+        return why
     domains = world.readers_elsewhere(path)
     if domains:
         return _still_read(path, "domain", ", ".join(domains))

@@ -89,8 +89,10 @@ WORDS: dict[Code, Words] = {
     Code.DOMAIN_BUSY: Words(
         sentence="cannot change {thing}: {domain} is busy[ with {job}][ ({cause})]",
         hint="wait until it ends: virsh domjobinfo {domain!q}",
-        meaning="A backup, migration or snapshot of somebody else is under way on the domain.",
-        by_hand="Wait for it.",
+        meaning="A backup, migration or snapshot of somebody else is under way on the domain, or its "
+        "QEMU does not answer (storage that hangs, a process that was stopped).",
+        by_hand="Wait for it. A QEMU that does not answer: look at its storage, and at its state in "
+        "`ps`.",
     ),
     Code.DOMAIN_MISSING: Words(
         sentence="cannot find {domain}: this libvirt has no such domain[; nearly the same: {near}]",

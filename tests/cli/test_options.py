@@ -145,3 +145,22 @@ def test_a_version_in_the_environment_changes_nothing(
     monkeypatch.setenv("VIRTSNAP_VERSION", "0.2")
 
     assert virtsnap("tree").out == "no domains\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--timeout", "soon"), ("--timeout", "0s"), ("--lock-timeout", "-1s")]
+)
+def test_a_time_that_is_none_is_bad_usage(virtsnap: Command, arguments: tuple[str, ...]) -> None:
+    result = virtsnap("tree", *arguments)
+
+    assert result.code == 64
+    assert f"cannot use {arguments[0]} {arguments[1]}: " in result.err
+    assert not virtsnap.opened
+
+
+def test_times_come_from_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve({}, {}, {}).timeout == 60
+    found = resolve({}, {"timeout": "5m"}, {"timeout": "9s", "lock_timeout": "2h"})
+    assert (found.timeout, found.lock_timeout) == (300, 7200)
+    monkeypatch.setenv("VIRTSNAP_LOCK_TIMEOUT", "90s")
+    assert resolve({}, {}, {"lock_timeout": "2h"}).lock_timeout == 90

@@ -170,14 +170,14 @@ def test_schema_lists_kinds_and_prints_one(virtsnap: Command) -> None:
 
 
 def test_version_says_what_can_be_said(virtsnap: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wiring, "versions", lambda uri: (11_003_000, 10_000_002))
+    monkeypatch.setattr(wiring, "versions", lambda uri, patience: (11_003_000, 10_000_002))
     for arguments in (("--version",), ("plan", "--version")):
         result = virtsnap(*arguments)
         assert result.code == 0
         assert result.out.startswith("virtsnap 0.")
         assert result.out.endswith("libvirt 11.3.0\nqemu 10.0.2\n")
 
-    def fail(uri: str) -> tuple[int, int]:
+    def fail(uri: str, *, patience: float) -> tuple[int, int]:
         raise HypervisorError(f"cannot connect to {uri}: no such file")
 
     monkeypatch.setattr(wiring, "versions", fail)

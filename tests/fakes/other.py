@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from reconciler.engine.ports import StopAsked
 from reconciler.errors import LockedError
 from reconciler.model.ledger import Ledger, Remembered, done_requests
 from reconciler.model.names import DomainUuid
@@ -68,8 +69,10 @@ class FakeLocks:
     taken: list[DomainUuid] = field(default_factory=list)
 
     @contextmanager
-    def hold(self, domain: DomainUuid, *, plan_id: str) -> Iterator[None]:
-        """Hold the lock of *domain*."""
+    def hold(
+        self, domain: DomainUuid, *, plan_id: str, patience: float, stop_asked: StopAsked
+    ) -> Iterator[None]:
+        """Hold the lock of *domain*; who has it here never lets it go."""
         if domain in self.held:
             raise LockedError(f"cannot lock {domain}: {self.held[domain]} has it")
         self.held[domain] = plan_id

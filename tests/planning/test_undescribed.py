@@ -1,0 +1,54 @@
+"""A domain that libvirt cannot describe: the others go on, but nothing it may read is changed."""
+
+from dataclasses import replace
+
+from reconciler.engine import reconcile
+from reconciler.model.desired import Desired, Prune
+from reconciler.model.domain import Undescribed
+from reconciler.model.names import DomainName, DomainUuid
+from reconciler.model.plan import DomainPlan
+from reconciler.model.refusal import RefusalCode
+from reconciler.model.request import PlanRequest
+from reconciler.planning import diagnosis
+from tests.drawing import desired, domain, host, wanted
+from tests.fakes.host import FakeHost
+
+SILENT = Undescribed(
+    name=DomainName("db01"),
+    uuid=DomainUuid("00000000-0000-4000-8000-00000000db01"),
+    cause="a call that its QEMU does not answer",
+)
+
+
+def planned(fake: FakeHost, wish: Desired) -> dict[str, DomainPlan]:
+    """The plans by domain, with db01 silent."""
+    now = fake.world.clock.now()
+    seen = {each.name: replace(fake.observe(), undescribed=(SILENT,)) for each in wish.hosts}
+    plan = reconcile.make_plan(wish, seen, PlanRequest(), now=now)
+    return {each.domain: each for each in plan.domains}
+
+
+def test_it_is_refused_by_name_and_not_taken_for_missing() -> None:
+    fake = host(domain("web01", vda="base"))
+    plans = planned(fake, desired(wanted("web01", "s1"), wanted("db01", "s1")))
+
+    assert [step.action.name for step in plans["web01"].steps] == ["create"]
+    (why,) = plans["db01"].refusals
+    assert why.code is RefusalCode.DOMAIN_BUSY
+    assert why.fact("job") == SILENT.cause
+    assert not plans["db01"].drift
+
+
+def test_nothing_that_it_may_read_is_merged_or_removed() -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    plan = planned(fake, desired(wanted("web01", prune=Prune.AUTO)))["web01"]
+
+    assert not plan.steps
+    (why,) = plan.refusals
+    assert (why.code, why.fact("domain")) == (RefusalCode.DOMAIN_BUSY, "db01")
+
+
+def test_doctor_says_who_it_is() -> None:
+    fake = host(domain("web01", vda="base"))
+    (found,) = diagnosis.diagnose(replace(fake.observe(), undescribed=(SILENT,)))
+    assert (found.code, found.domain) == ("DomainBusy", "db01")
