@@ -2,7 +2,6 @@
 
 import sys
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -71,8 +70,6 @@ def apply(
             return ExitCode.ERROR
         with stopping(stop), listening(options) as listener:
             tools = wiring.tools(connections, hosts, options, listener=listener, stop=stop)
-            if options.lock_timeout:  # it was waited before the plan was made
-                tools = replace(tools, lock_patience=0.0)
             outcomes = executor.apply(plan, desired, request, tools)
     return _end(plan, outcomes, options)
 

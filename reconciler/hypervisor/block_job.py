@@ -29,6 +29,9 @@ _SECONDS_TO_PIVOT = 60.0
 #: A stop asked for this late lets the job come to its end, for so long.
 _NEARLY_DONE = 0.95
 _SECONDS_TO_FINISH = 30.0
+#: An active commit that has got no nearer to its end for so long never will, while the guest goes on
+#: as it does.  Ended, it is no rollback: what it copied stays in the base.
+SECONDS_WITHOUT_GAIN = 600.0
 
 
 def commit(
@@ -112,6 +115,20 @@ def abort(domain: Any, target: DiskTarget) -> None:
         domain.blockJobAbort(target, 0)
 
 
+class _Gain:
+    """Whether the bytes that are left ever get fewer."""
+
+    def __init__(self) -> None:
+        self._least: int | None = None
+        self._since = time.monotonic()
+
+    def is_over(self, left: int) -> bool:
+        """No new low for ``SECONDS_WITHOUT_GAIN``."""
+        if self._least is None or left < self._least:
+            self._least, self._since = left, time.monotonic()
+        return time.monotonic() - self._since > SECONDS_WITHOUT_GAIN
+
+
 class _Watch:
     """One commit that is under way."""
 
@@ -127,6 +144,7 @@ class _Watch:
         """Return when the mirror is ready (active) or the images are merged (both)."""
         pause = _FIRST_POLL_SECONDS
         give_up_at: float | None = None
+        gain = _Gain()
         while True:
             info = self._info()
             if info is None:
@@ -144,6 +162,9 @@ class _Watch:
             if give_up_at is not None and time.monotonic() >= give_up_at:
                 self._interrupt()
             self._demand_no_error()
+            if gain.is_over(total - done):
+                self._abort_quietly()
+                raise self._outrun(total - done)
             alive()
             self._events.wait(pause)
             pause = min(pause * 2, _POLL_SECONDS)
@@ -206,6 +227,13 @@ class _Watch:
     def _abort_quietly(self) -> None:
         with suppress(libvirt.libvirtError):
             self._domain.blockJobAbort(self._action.disk, 0)
+
+    def _outrun(self, left: int) -> HypervisorError:
+        return HypervisorError(
+            f"cannot {self._what}: the guest writes faster than its data is copied; the job was"
+            f" aborted with {left} bytes to go, and the chain stands",
+            hint="a higher spec.limits.bandwidth of the Host, or an hour when the guest is quiet",
+        )
 
     def _failure(self, why: str) -> HypervisorError:
         name = self._domain.name()

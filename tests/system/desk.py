@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from reconciler.engine.journal import FileJournal
 from reconciler.engine.listener import Silence
 from reconciler.engine.locks import FileLocks
 from reconciler.hypervisor.host import LibvirtHost
-from reconciler.model.desired import Desired, DesiredDomain, DesiredHost
+from reconciler.model.desired import Desired, DesiredDomain, DesiredHost, Limits
 from reconciler.model.names import HostName
 from reconciler.model.outcome import DomainOutcome
 from reconciler.model.plan import DomainPlan
@@ -42,6 +42,8 @@ class Desk:
     host: LibvirtHost
     journal: FileJournal
     folder: Path
+    limits: Limits = field(default_factory=Limits)
+    folders: tuple[str, ...] = ()
 
     def plan(self, wish: DesiredDomain) -> DomainPlan:
         """What would be done."""
@@ -76,18 +78,24 @@ class Desk:
             source="desk",
             revision=None,
             is_complete=False,
-            hosts=(DesiredHost(name=LOCAL),),
+            hosts=(DesiredHost(name=LOCAL, folders=self.folders, limits=self.limits),),
             domains=(wish,),
         )
 
 
 @contextmanager
-def desk(lab: Lab, folder: Path) -> Iterator[Desk]:
-    """A desk at *lab*; its domains are removed at the end."""
+def desk(lab: Lab, folder: Path, *, folders: tuple[str, ...] = ()) -> Iterator[Desk]:
+    """A desk at *lab*; its domains are removed at the end.  *folders* are the Host's."""
     journal = FileJournal(folder / "state")
-    host = LibvirtHost(LOCAL, lab.daemon.uri, is_readonly=False, remembered=journal.remembered)
+    host = LibvirtHost(
+        LOCAL,
+        lab.daemon.uri,
+        is_readonly=False,
+        extra_folders=folders,
+        remembered=journal.remembered,
+    )
     try:
-        yield Desk(host, journal, folder)
+        yield Desk(host, journal, folder, folders=folders)
     finally:
         host.close()
         lab.cleanup()

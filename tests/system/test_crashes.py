@@ -22,11 +22,11 @@ _MIB = 24
 _SLOW = "2MiB"
 
 
-def slow_commits(site: Site) -> None:
+def slow_commits(site: Site, *, folders: str = "[]", bandwidth: str = _SLOW) -> None:
     """A Host whose block jobs crawl."""
     (site.manifests / "host.yaml").write_text(
         "apiVersion: virtsnap/v1\nkind: Host\nmetadata: {name: local}\n"
-        f"spec: {{limits: {{bandwidth: {_SLOW}}}}}\n"
+        f"spec: {{folders: {folders}, limits: {{bandwidth: {bandwidth}}}}}\n"
     )
 
 
