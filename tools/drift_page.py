@@ -91,6 +91,10 @@ EXAMPLES: tuple[drift.Difference, ...] = (
     drift.JobUnfinished(disk=_VDA, job="copy", is_ours=False),
     *(drift.LedgerStale(fault=fault) for fault in drift.LedgerFault),
     drift.FreezeUnended(),
+    drift.DefinitionOwed(snapshot=SnapshotName("definition-before-revert-INC-4711"), is_there=True),
+    drift.DefinitionOwed(
+        snapshot=SnapshotName("definition-before-revert-INC-4711"), is_there=False
+    ),
     drift.PowerOwed(state=PowerState.RUNNING, is_off=True),
     drift.PowerOwed(state=PowerState.RUNNING, is_off=False),
     drift.PowerOwed(state=PowerState.RUNNING, is_off=False, until=_LATE),
@@ -142,6 +146,9 @@ MEANINGS: dict[type[drift.Difference], str] = {
     "older ledger is written anew from the records, and nothing else is done in that plan.",
     drift.FreezeUnended: "virtsnap froze the guest's file systems and did not note that they were "
     "thawed. They are thawed first of all.",
+    drift.DefinitionOwed: "virtsnap died in a revert to an internal snapshot with `config: disks`: libvirt "
+    "had put the whole definition of that moment in place, and the present one was not defined again yet. "
+    "It lies in a record that takes no disk.",
     drift.PowerOwed: "virtsnap shut the guest down for a snapshot, or asked it to, and has not seen it "
     "running again since. It is started at the end of the next plan; one that runs again by itself is "
     "left as it is. A guest that did not obey in time may obey late: it stays owed for one more "

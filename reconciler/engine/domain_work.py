@@ -13,6 +13,7 @@ from reconciler.model.action import (
     CommitMethod,
     CommitOverlays,
     CreateSnapshot,
+    DefineDomain,
     DeleteSnapshot,
     FinishJob,
     RemoveImage,
@@ -28,6 +29,7 @@ from reconciler.model.plan import DomainPlan, Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning import (
     bookkeeping,
+    defining,
     deleting,
     differ,
     fingerprint,
@@ -225,6 +227,8 @@ class DomainWork:
                 return revert_safety.why_not_revert(world, step.action)
             case RevertInternal():
                 return revert_safety.why_not_revert_internal(world, step.action)
+            case DefineDomain(is_there=True):
+                return defining.why_not_define(world, step.action.snapshot)
             case _:
                 return None
 
@@ -278,12 +282,12 @@ class DomainWork:
         return ledger
 
     def _rebuild(self, world: World, todo: tuple[Step, ...]) -> None:
-        ledger = world.ledger  # it may be a copy, in which fence and debts are void
+        ledger = bookkeeping.without_debts(world.ledger)  # it may be a copy
         for step in todo:
             self.tools.listener.step_started(self.plan, step)
             ledger = bookkeeping.confirmed(ledger, step.action, source=self.desired.source)
         highest = world.highest_serial
-        self._write(replace(bookkeeping.next_serial(ledger, highest), fence=None, owed=None), None)
+        self._write(bookkeeping.next_serial(ledger, highest), None)
         for step in todo:
             self.done += 1
             self.tools.listener.step_finished(self.plan, step, "")

@@ -114,10 +114,22 @@ class Hypervisor(Protocol):
         """
 
     def revert_internal(self, domain: DomainUuid, action: RevertInternal, ledger: Ledger) -> None:
-        """Native revert of a shut-off domain; *ledger* is in the target's record already.
+        """Native revert of a shut-off domain, which installs the ledger that lies in the target's
+        record; then the present definition is defined again, with *ledger*, but for ``config: whole``.
 
-        The present definition is defined again, but for ``config: whole``.  ``StepRefused`` when
-        the domain was started.
+        ``StepRefused`` when the domain was started.
+        """
+
+    def keep_definition(self, domain: DomainUuid, name: SnapshotName, *, created: int) -> None:
+        """Make a record *name* that takes no disk and holds the present persistent definition.
+
+        Neither another record nor the current mark changes.
+        """
+
+    def define_kept(self, domain: DomainUuid, name: SnapshotName, ledger: Ledger) -> None:
+        """Define what the record *name* holds and write *ledger*, in one define.
+
+        ``StepRefused`` when a disk that the guest can write to is on another image than there.
         """
 
     def go_on_from(self, domain: DomainUuid, memory: ImagePath, *, is_paused: bool) -> None:

@@ -15,6 +15,7 @@ from reconciler.model.action import (
     CommitMethod,
     CommitOverlays,
     CreateSnapshot,
+    DefineDomain,
     DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
@@ -88,6 +89,8 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
             _revert(work, step, action, world)
         case RevertInternal():
             _revert_internal(work, step, action, world)
+        case DefineDomain():
+            _define(work, action, world)
         case ThawGuest():
             work.port.thaw(work.uuid)
             _confirm(work, action, world)
@@ -106,9 +109,11 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
     return ""
 
 
-def _intend(work: DomainWork, step: Step, world: World, uid: str = "") -> Ledger:
+def _intend(
+    work: DomainWork, step: Step, world: World, uid: str = "", moment: int | None = None
+) -> Ledger:
     provenance = bookkeeping.Provenance(
-        uid=uid, source=work.desired.source, revision=work.desired.revision
+        uid=uid, moment=moment, source=work.desired.source, revision=work.desired.revision
     )
     ledger = bookkeeping.intended(world.ledger, step.action, provenance)
     return work.write(ledger, world, step=step)
@@ -209,16 +214,38 @@ def _revert(work: DomainWork, step: Step, action: RevertSnapshot, world: World) 
 
 def _revert_internal(work: DomainWork, step: Step, action: RevertInternal, world: World) -> None:
     """A revert installs the ledger that lies in the target's record: it knows already that the
-    request is done, so that there is no moment at which it was done and nobody knows (design §3).
+    request is done, so that there is no moment at which it was done and nobody knows (design §3);
+    and that the present definition is owed, until it is defined with a ledger that says otherwise.
     """
-    begun = _intend(work, step, world)
-    done = bookkeeping.confirmed(begun, action)
+    name, moment = action.definition, int(work.tools.clock.now().timestamp())
+    begun = _intend(work, step, world, _new_uid(work) if name else "", moment)
+    if name is not None:
+        work.port.keep_definition(work.uuid, name, created=moment)
 
     def go(ledger: Ledger) -> None:
-        work.port.mark_record(work.uuid, action.snapshot, ledger)
+        seed = ledger
+        if name is not None:
+            seed = replace(ledger, serial=ledger.serial - 1, definition=name)
+        work.port.mark_record(work.uuid, action.snapshot, seed)
         work.port.revert_internal(work.uuid, action, ledger)
 
+    # two serials: a guest that goes on at once has the seed in its live definition
+    done = bookkeeping.gone_back(replace(begun, serial=begun.serial + 1), action)
     work.write_by(go, done, world)
+    if name is not None:
+        work.port.forget_snapshot(work.uuid, name)
+        work.write(bookkeeping.confirmed(work.ledger or done, action), world)
+    _mark(work, action.snapshot, work.ledger or done)
+
+
+def _define(work: DomainWork, action: DefineDomain, world: World) -> None:
+    """One define puts the definition back and says that it is not owed any more."""
+    ledger = bookkeeping.confirmed(world.ledger, action)
+    if not action.is_there:
+        work.write(ledger, world)
+        return
+    define = work.port.define_kept
+    work.write_by(lambda value: define(work.uuid, action.snapshot, value), ledger, world)
 
 
 # --- create

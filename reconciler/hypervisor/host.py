@@ -11,6 +11,7 @@ from reconciler.hypervisor import (
     definitions,
     image_files,
     internal,
+    kept_definition,
     memory_image,
     native_revert,
     records,
@@ -241,6 +242,16 @@ class LibvirtHost:
             found = connection.domain(domain)
             alive(for_seconds=_SLOW_IMAGES + _memory_seconds(found))
             native_revert.revert(found, action, ledger)
+
+    @bounded
+    def keep_definition(self, domain: DomainUuid, name: SnapshotName, *, created: int) -> None:
+        """In a record without disks."""
+        kept_definition.keep(self._connection.domain(domain), name, created=created)
+
+    @bounded
+    def define_kept(self, domain: DomainUuid, name: SnapshotName, ledger: Ledger) -> None:
+        """What that record holds."""
+        kept_definition.put_back(self._connection.domain(domain), name, ledger)
 
     @bounded
     def go_on_from(self, domain: DomainUuid, memory: ImagePath, *, is_paused: bool) -> None:

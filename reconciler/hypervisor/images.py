@@ -181,6 +181,7 @@ class ImageShelf:
             allocated=allocated,
             internal_snapshots=header.internal_snapshots,
             is_blank=header.is_blank,
+            unwritten_since=header.unwritten_since,
             has_data_file=header.has_data_file,
             is_encrypted=header.is_encrypted,
             # A backing that is no file would read as none at all.

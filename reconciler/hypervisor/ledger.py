@@ -30,7 +30,7 @@ from reconciler.model.power import PowerOwed, PowerState
 NAMESPACE = "urn:virtsnap:ledger:1"
 PREFIX = "virtsnap"
 TAG = f"{{{NAMESPACE}}}ledger"
-_KEYS = {"entries", "images", "commits", "freezing", "requests", "owed", "fence"}
+_KEYS = {"entries", "images", "commits", "freezing", "requests", "owed", "definition", "fence"}
 #: what comes of reading a ledger that somebody has written into
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
@@ -171,15 +171,14 @@ def _document(ledger: Ledger) -> dict[str, Any]:
     return _without_empty(
         {
             "entries": [_entry_document(entry) for entry in ledger.entries],
-            "images": [
-                {"path": i.path, "disk": i.disk, "snapshot": i.snapshot} for i in ledger.images
-            ],
+            "images": [_image_document(image) for image in ledger.images],
             "commits": [_commit_document(commit) for commit in ledger.commits],
             "freezing": ledger.is_freezing or None,
             "requests": [
                 {"request": r.request, "to": r.to, "state": r.state.value} for r in ledger.requests
             ],
             "owed": _owed_document(ledger.owed),
+            "definition": ledger.definition,
             "fence": _fence_document(ledger.fence),
         }
     )
@@ -198,6 +197,17 @@ def _entry_document(entry: LedgerEntry) -> dict[str, Any]:
             "revision": entry.revision,
             "power": entry.power.value if entry.power else None,
             "held": entry.is_held or None,
+        }
+    )
+
+
+def _image_document(image: LedgerImage) -> dict[str, Any]:
+    return _without_null(
+        {
+            "path": image.path,
+            "disk": image.disk,
+            "snapshot": image.snapshot,
+            "givenUp": image.is_given_up or None,
         }
     )
 
@@ -240,22 +250,17 @@ def _without_empty(document: dict[str, Any]) -> dict[str, Any]:
 
 def _ledger(uuid: DomainUuid, serial: int, document: dict[str, Any]) -> Ledger:
     _only(document, _KEYS)
+    definition = document.get("definition")
     return Ledger(
         uuid=uuid,
         serial=serial,
         entries=tuple(_entry(entry) for entry in document.get("entries", ())),
-        images=tuple(
-            LedgerImage(
-                path=ImagePath(_text(image["path"])),
-                disk=DiskTarget(_text(image["disk"])),
-                snapshot=SnapshotName(_text(image["snapshot"])),
-            )
-            for image in document.get("images", ())
-        ),
+        images=tuple(_image(image) for image in document.get("images", ())),
         commits=tuple(_commit(commit) for commit in document.get("commits", ())),
         is_freezing=document.get("freezing", False) is True,
         requests=tuple(_request(request) for request in document.get("requests", ())),
         owed=_owed(document.get("owed")),
+        definition=None if definition is None else SnapshotName(_text(definition)),
         fence=_fence(document.get("fence")),
     )
 
@@ -276,6 +281,16 @@ def _entry(document: dict[str, Any]) -> LedgerEntry:
         revision=_text_or_none(document.get("revision")),
         power=None if power is None else PowerState(power),
         is_held=document.get("held", False) is True,
+    )
+
+
+def _image(document: dict[str, Any]) -> LedgerImage:
+    _only(document, {"path", "disk", "snapshot", "givenUp"})
+    return LedgerImage(
+        path=ImagePath(_text(document["path"])),
+        disk=DiskTarget(_text(document["disk"])),
+        snapshot=SnapshotName(_text(document["snapshot"])),
+        is_given_up=document.get("givenUp", False) is True,
     )
 
 

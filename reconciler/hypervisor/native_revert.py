@@ -23,7 +23,8 @@ def revert(domain: Any, action: RevertInternal, value: Ledger) -> None:
     """Go back to an internal snapshot of a shut-off domain; *value* is the ledger afterwards.
 
     libvirt always takes the whole definition of that moment, ``<metadata>`` included (facts §5.1):
-    the present one is defined again right after.  With memory the guest has the devices of that
+    the present one is defined again right after.  Who dies between leaves that to the next plan: it
+    lies in the record that ``keep_definition`` made.  With memory the guest has the devices of that
     moment until its next boot.
     """
     what = f"revert {domain.name()} to {action.snapshot}"
@@ -32,16 +33,19 @@ def revert(domain: Any, action: RevertInternal, value: Ledger) -> None:
             raise StepRefused(f"cannot {what}: the domain was started")
         # SECURE: without it graphics passwords would be lost from the definition (facts §11).
         flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
-        present = parse(domain.XMLDesc(flags))
-        ledger.put_into(present, value)
+        before = domain.XMLDesc(flags)
         snapshot = domain.snapshotLookupByName(action.snapshot, 0)
         resumes = action.memory and action.power is not PowerState.SHUT_OFF
         try:
             domain.revertToSnapshot(snapshot, _mode(action))
-        finally:
-            if action.config is RevertConfig.DISKS:
-                # Also after a failure: libvirt may keep another definition in its memory (facts §5.5).
-                domain.connect().defineXML(written(present))
+        except libvirt.libvirtError:
+            # libvirt may keep another definition in its memory (facts §5.5), which says that it is done
+            domain.connect().defineXML(before)
+            raise
+        if action.config is RevertConfig.DISKS:
+            present = parse(before)
+            ledger.put_into(present, value)
+            domain.connect().defineXML(written(present))
         if domain.isActive() and not resumes:
             domain.destroyFlags(libvirt.VIR_DOMAIN_DESTROY_GRACEFUL)
         if bool(domain.isActive()) is not resumes:

@@ -18,8 +18,13 @@ _MAX_NAME = 1023
 _MAX_SNAPSHOTS, _MAX_EXTRA = 65536, 1024
 #: L1 table at, its size, id and name sizes, seconds, nanoseconds, guest clock, RAM size, extra size
 _SNAPSHOT = struct.Struct(">QIHHIIQII")
+#: of its extra data: size of the guest's memory in it, size of the disk
+_SNAPSHOT_EXTRA = struct.Struct(">QQ")
 #: bytes of a first-level table, by QEMU's own limit
 _MAX_L1 = 32 << 20
+#: the part of its entries that says where a second-level table lies
+_L1_OFFSET = 0x00FFFFFFFFFFFE00
+_INCOMPATIBLE_EXTENDED_L2 = 1 << 4
 
 #: Format by what the file begins with; qcow2 is told from its forefather by the version.
 _MAGICS = (
@@ -50,6 +55,8 @@ class Qcow2Header:
     has_data_file: bool = False
     #: no cluster is mapped: nothing was ever written to it
     is_blank: bool = False
+    #: internal snapshots that map the very clusters that the image maps now
+    unwritten_since: tuple[str, ...] = ()
 
 
 def format_by_magic(start: bytes) -> str | None:
@@ -83,14 +90,18 @@ def read_header(descriptor: int, start: bytes) -> Qcow2Header:
             raise NotQcow2Error("the file is too short")
         incompatible, _, _, _, extensions_at = _V3.unpack_from(start, _FIXED.size)
     end = name_at or 1 << cluster_bits
+    inside = _snapshots(descriptor, table_at, snapshots)
+    is_extended = bool(incompatible & _INCOMPATIBLE_EXTENDED_L2)
+    entries = _guest_entries(size, cluster_bits, is_extended=is_extended)
     return Qcow2Header(
         virtual_size=size,
         backing=_backing_name(descriptor, start, name_at, name_size),
         backing_format=_backing_format(descriptor, start, extensions_at, end),
-        internal_snapshots=_snapshot_names(descriptor, table_at, snapshots),
+        internal_snapshots=tuple(each.name for each in inside),
         is_encrypted=crypt != 0,
         has_data_file=bool(incompatible & _INCOMPATIBLE_DATA_FILE),
         is_blank=name_at != 0 and not snapshots and _is_unmapped(descriptor, l1_at, l1_size),
+        unwritten_since=_unwritten_since(descriptor, l1_at, entries, size, inside),
     )
 
 
@@ -111,25 +122,73 @@ def _backing_name(descriptor: int, start: bytes, offset: int, size: int) -> str 
     return os.fsdecode(name)
 
 
-def _snapshot_names(descriptor: int, offset: int, count: int) -> tuple[str, ...]:
+def _guest_entries(size: int, cluster_bits: int, *, is_extended: bool) -> int:
+    """How many entries of a first-level table map what the guest sees; behind them lies memory."""
+    bits = cluster_bits + cluster_bits - (4 if is_extended else 3)
+    return (size + (1 << bits) - 1) >> bits
+
+
+def _unwritten_since(
+    descriptor: int, table_at: int, entries: int, size: int, inside: "tuple[_Inside, ...]"
+) -> tuple[str, ...]:
+    """Snapshots with the same second-level tables as the image itself.
+
+    A snapshot shares these tables, and all that they map, with the image: whoever writes has to copy
+    the table first, so that its place in the first-level table changes (QEMU's copy-on-write).
+    """
+    names = [each.name for each in inside]
+    now = _tables(descriptor, table_at, entries) if inside else None
+    return tuple(
+        each.name
+        for each in inside
+        if now is not None
+        and names.count(each.name) == 1
+        and each.size in (None, size)
+        and _tables(descriptor, each.table_at, entries) == now
+    )
+
+
+def _tables(descriptor: int, table_at: int, entries: int) -> list[int] | None:
+    """Where the second-level tables lie; None where the first cannot be read whole."""
+    length = entries * 8
+    table = os.pread(descriptor, length, table_at) if length <= _MAX_L1 else b""
+    if len(table) < length:
+        return None
+    return [entry & _L1_OFFSET for entry in struct.unpack(f">{entries}Q", table)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """An internal snapshot: its name, its first-level table, the size of the disk then."""
+
+    name: str
+    table_at: int
+    size: int | None
+
+
+def _snapshots(descriptor: int, offset: int, count: int) -> tuple[_Inside, ...]:
     """The snapshot table: entries of their own length, each padded to 8 bytes."""
     if count > _MAX_SNAPSHOTS:
         raise NotQcow2Error(f"{count} internal snapshots")
-    names = []
+    found = []
     for _ in range(count):
         fixed = os.pread(descriptor, _SNAPSHOT.size, offset)
         if len(fixed) < _SNAPSHOT.size:
             raise NotQcow2Error("the file ends within its snapshot table")
-        _, _, id_size, name_size, _, _, _, _, extra_size = _SNAPSHOT.unpack(fixed)
+        table_at, _, id_size, name_size, _, _, _, _, extra_size = _SNAPSHOT.unpack(fixed)
         if extra_size > _MAX_EXTRA:
             raise NotQcow2Error(f"an internal snapshot with {extra_size} bytes of extra data")
         name = os.pread(descriptor, name_size, offset + _SNAPSHOT.size + extra_size + id_size)
         if len(name) < name_size:
             raise NotQcow2Error("the file ends within its snapshot table")
-        names.append(name.decode("utf-8", "replace"))
+        size = None
+        if extra_size >= _SNAPSHOT_EXTRA.size:
+            extra = os.pread(descriptor, _SNAPSHOT_EXTRA.size, offset + _SNAPSHOT.size)
+            size = _SNAPSHOT_EXTRA.unpack(extra)[1]
+        found.append(_Inside(name.decode("utf-8", "replace"), table_at, size))
         length = _SNAPSHOT.size + extra_size + id_size + name_size
         offset += (length + 7) & ~7
-    return tuple(names)
+    return tuple(found)
 
 
 def _backing_format(descriptor: int, start: bytes, offset: int, end: int) -> str | None:

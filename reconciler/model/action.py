@@ -250,6 +250,8 @@ class RevertSnapshot:
     config: RevertConfig
     discards: bool
     owed: PowerOwed | None
+    #: images that the disks stand on, and nobody is to read afterwards
+    gives_up: tuple[ImagePath, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.disks:
@@ -261,7 +263,8 @@ class RevertInternal:
     """Let libvirt put a shut-off domain back to an internal snapshot: it rewrites *images*.
 
     *memory*: the guest goes on from the memory of that moment, as *power*, unless that is shut off.
-    *kept_by* is the snapshot that keeps the present, None where it is discarded.
+    *kept_by* is the snapshot that keeps the present, None where it is discarded.  *definition* is a
+    record, there only meanwhile, that holds the present definition; None where it is given up too.
     """
 
     name: ClassVar[str] = "revert"
@@ -272,7 +275,21 @@ class RevertInternal:
     power: PowerState
     config: RevertConfig
     kept_by: SnapshotName | None
+    definition: SnapshotName | None
     owed: PowerOwed | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefineDomain:
+    """Define again what the record of *snapshot* holds: a revert that died put another definition
+    in its place.  Its disks stay on the images they are on.
+
+    *is_there*: the record is; if it has gone, nothing can be defined and the ledger is put right.
+    """
+
+    name: ClassVar[str] = "define"
+    snapshot: SnapshotName
+    is_there: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,6 +350,7 @@ Action = (
     | AbortJob
     | RevertSnapshot
     | RevertInternal
+    | DefineDomain
     | AdoptRequest
     | ThawGuest
     | ShutDownDomain

@@ -43,6 +43,8 @@ class Image:
     #: an overlay that holds no data of its own, as its file says; QEMU may know better while it
     #: has the image open
     is_blank: bool = False
+    #: internal snapshots since which nothing was written, as the file says while no QEMU has it open
+    unwritten_since: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

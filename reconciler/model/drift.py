@@ -243,6 +243,16 @@ class PowerOwed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DefinitionOwed:
+    """A revert that died left the definition of the snapshot's moment, and the one before it lies in
+    the record of *snapshot*; *is_there*: it does."""
+
+    kind: ClassVar[str] = "DefinitionOwed"
+    snapshot: SnapshotName
+    is_there: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RevertRequested:
     """The manifest asks to go back, and this request was not done yet."""
 
@@ -289,6 +299,7 @@ Difference = (
     | LedgerStale
     | FreezeUnended
     | PowerOwed
+    | DefinitionOwed
     | RevertRequested
     | DomainMissing
     | ManifestGone

@@ -35,6 +35,7 @@ class FindingCode(enum.StrEnum):
     JOB_FOREIGN = "JobForeign"
     FREEZE_UNENDED = "FreezeUnended"
     POWER_OWED = "PowerOwed"
+    DEFINITION_OWED = "DefinitionOwed"
     REMOVAL_UNFINISHED = "RemovalUnfinished"
     DELETE_UNFINISHED = "DeleteUnfinished"
     LEDGER_LOST = "LedgerLost"

@@ -1,7 +1,7 @@
 """What virtsnap remembers with the domain: the ledger (design §3)."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
@@ -58,6 +58,8 @@ class LedgerImage:
     path: ImagePath
     disk: DiskTarget
     snapshot: SnapshotName
+    #: a revert with `present: discard` left it: nobody is to read it any more
+    is_given_up: bool = False
 
 
 class CommitState(enum.StrEnum):
@@ -132,7 +134,20 @@ class Ledger:
     is_freezing: bool = False
     requests: tuple[LedgerRequest, ...] = ()
     owed: PowerOwed | None = None
+    #: whose record holds the definition that is to be defined again: libvirt's own revert has put
+    #: that of the snapshot in its place; cleared by the very define
+    definition: SnapshotName | None = None
     fence: Fence | None = None
+
+    def using(self, images: frozenset[ImagePath]) -> "Ledger":
+        """The same, with none of *images* given up."""
+        if not any(image.is_given_up and image.path in images for image in self.images):
+            return self
+        kept = tuple(
+            replace(image, is_given_up=False) if image.path in images else image
+            for image in self.images
+        )
+        return replace(self, images=kept)
 
     def request(self, value: str) -> LedgerRequest | None:
         """The revert request of that value, if it was ever asked for."""

@@ -39,6 +39,8 @@ class Reason(enum.StrEnum):
     REVERT_REQUESTED = "RevertRequested"
     BEFORE_REVERT = "BeforeRevert"
     IMAGE_UNUSED = "ImageUnused"
+    IMAGE_GIVEN_UP = "ImageGivenUp"
+    DEFINITION_OWED = "DefinitionOwed"
 
 
 class Risk(enum.StrEnum):

@@ -15,6 +15,7 @@ class RefusalCode(enum.StrEnum):
     CHAIN_BROKEN = "ChainBroken"
     CHAIN_TOO_DEEP = "ChainTooDeep"
     CLAIMED_TWICE = "ClaimedTwice"
+    DEFINITION_OWED = "DefinitionOwed"
     DEFINITIONS_DISAGREE = "DefinitionsDisagree"
     DISK_NOT_SUPPORTED = "DiskNotSupported"
     DOMAIN_BUSY = "DomainBusy"

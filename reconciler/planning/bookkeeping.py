@@ -10,6 +10,7 @@ from reconciler.model.action import (
     AdoptSnapshot,
     CommitOverlays,
     CreateSnapshot,
+    DefineDomain,
     DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
@@ -42,9 +43,11 @@ from reconciler.model.power import PowerOwed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """What goes into the entry of a snapshot that is taken now."""
+    """What goes into the entry of a snapshot that is taken now; *moment* is its creation time,
+    where that is for us to say."""
 
     uid: str
+    moment: int | None = None
     source: str | None = None
     revision: str | None = None
 
@@ -89,13 +92,24 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
             made = _with_images(ledger, action.disks, action.snapshot)
             return _with_request(made, action.request, action.snapshot, RequestState.BEGUN)
         case RevertInternal():
-            return _with_request(ledger, action.request, action.snapshot, RequestState.BEGUN)
+            begun = _with_request(ledger, action.request, action.snapshot, RequestState.BEGUN)
+            if action.definition is None:
+                return begun
+            # there only while the revert is: whoever finds it afterwards removes it
+            record = LedgerEntry(
+                name=action.definition,
+                uid=provenance.uid,
+                state=EntryState.DELETING,
+                created=provenance.moment,
+            )
+            return _with_entry(begun, record)
         case (
             ForgetSnapshot()
             | RedefineSnapshot()
             | ReleaseSnapshot()
             | AdoptSnapshot()
             | AdoptRequest()
+            | DefineDomain()
             | RemoveImage()
             | FinishJob()
             | AbortJob()
@@ -148,9 +162,14 @@ def confirmed(
             return _adopted(ledger, action, source, revision)
         case ReleaseSnapshot():
             return _held(ledger, action.snapshot, is_held=False)
-        case RevertSnapshot() | RevertInternal():
+        case RevertSnapshot():
             done = _with_request(ledger, action.request, action.snapshot, RequestState.DONE)
-            return replace(done, owed=action.owed)
+            return _giving_up(replace(done, owed=action.owed), action.gives_up)
+        case RevertInternal():
+            done = gone_back(ledger, action)
+            return _without_entry(done, action.definition) if action.definition else done
+        case DefineDomain():
+            return replace(ledger, definition=None)
         case AdoptRequest():
             return _with_request(ledger, action.request, action.snapshot, action.state)
         case ThawGuest():
@@ -163,6 +182,12 @@ def confirmed(
             return ledger
         case _:
             assert_never(action)
+
+
+def gone_back(ledger: Ledger, action: RevertInternal) -> Ledger:
+    """The ledger once the images are back and the present definition is defined again."""
+    done = _with_request(ledger, action.request, action.snapshot, RequestState.DONE)
+    return replace(done, owed=action.owed, definition=None)
 
 
 def merged(ledger: Ledger, *, base: ImagePath, top: ImagePath) -> Ledger:
@@ -185,9 +210,13 @@ def mark(ledger: Ledger, snapshot: SnapshotName) -> Ledger:
     entry = ledger.entry(snapshot)
     assert entry is not None
     intent = replace(entry, state=EntryState.CREATING, created=None)
-    return replace(
-        _with_entry(ledger, intent), commits=(), is_freezing=False, owed=None, fence=None
-    )
+    return replace(without_debts(_with_entry(ledger, intent)), commits=(), is_freezing=False)
+
+
+def without_debts(ledger: Ledger) -> Ledger:
+    """What a copy of *ledger* still says: nothing is owed, given up, or being applied."""
+    void = replace(ledger, owed=None, definition=None, fence=None)
+    return void.using(ledger.image_paths)
 
 
 def next_serial(ledger: Ledger, highest_seen: int) -> Ledger:
@@ -223,6 +252,14 @@ def _with_images(
     paths = {image.path for image in images}
     kept = tuple(image for image in ledger.images if image.path not in paths)
     return replace(ledger, images=(*kept, *images))
+
+
+def _giving_up(ledger: Ledger, paths: tuple[ImagePath, ...]) -> Ledger:
+    images = tuple(
+        replace(image, is_given_up=True) if image.path in paths else image
+        for image in ledger.images
+    )
+    return replace(ledger, images=images)
 
 
 def _with_request(ledger: Ledger, request: str, to: SnapshotName, state: RequestState) -> Ledger:

@@ -15,6 +15,7 @@ from reconciler.model.domain import Disk, DiskKind
 from reconciler.model.drift import (
     CaptureDiffers,
     ChainBroken,
+    DefinitionOwed,
     DefinitionsDisagree,
     DescriptionDiffers,
     Difference,
@@ -72,7 +73,7 @@ def compare(wish: Declared, world: World) -> Drift:
         return Drift((*found, *_declared(wish, world)))
     if world.ledger.is_freezing:
         found.append(FreezeUnended())
-    found += _power(world)
+    found += _debts(world)
     found += _jobs(world)
     found += unsound_disks(world)
     found += _declared(wish, world)
@@ -143,11 +144,14 @@ def is_leftover(entry: LedgerEntry, wish: Declared, world: World) -> bool:
     return wish.domain is not None and entry.name not in wish.names
 
 
-def _power(world: World) -> Iterator[Difference]:
+def _debts(world: World) -> Iterator[Difference]:
     owed = world.ledger.owed
     if owed is not None:
         is_off = not world.domain.is_active
         yield PowerOwed(state=owed.state, is_off=is_off, until=None if is_off else owed.until)
+    name = world.ledger.definition
+    if name is not None:
+        yield DefinitionOwed(snapshot=name, is_there=world.domain.record(name) is not None)
 
 
 # --- jobs and definitions
@@ -303,6 +307,8 @@ def _others(wish: Declared, world: World) -> Iterator[Difference]:
             reported = wish.domain is None or wish.domain.unmanaged is not Unmanaged.IGNORE
             if reported and record.name not in wish.names:
                 yield SnapshotUnmanaged(snapshot=record.name)
+        elif record.name == world.ledger.definition:
+            continue  # as what is owed it is told already
         elif entry.state is EntryState.DELETING:
             yield SnapshotUndeclared(snapshot=record.name, why=Undeclared.DELETING)
         elif record.name in wish.names or _is_revert_target(wish, world, record.name):

@@ -8,6 +8,7 @@ from reconciler.model.domain import AgentState, Disk
 from reconciler.model.drift import (
     ChainBroken,
     CurrentMisplaced,
+    DefinitionOwed,
     DefinitionsDisagree,
     Difference,
     FreezeUnended,
@@ -94,6 +95,9 @@ def _told(world: World, difference: Difference) -> Iterator[Finding]:
         case PowerOwed(is_off=is_off):
             state = "shut off" if is_off else "on"
             yield finding(FindingCode.POWER_OWED, domain=name, state=state, is_problem=is_off)
+        case DefinitionOwed(snapshot=snapshot, is_there=is_there):
+            state = "lies in" if is_there else "is lost with"
+            yield finding(FindingCode.DEFINITION_OWED, domain=name, snapshot=snapshot, state=state)
         case JobUnfinished(disk=disk, job=job, is_ours=is_ours):
             code = FindingCode.JOB_UNFINISHED if is_ours else FindingCode.JOB_FOREIGN
             yield finding(code, domain=name, disk=disk, job=job)

@@ -51,7 +51,7 @@ def _images(world: World) -> list[Image]:
     named = {naming.path for naming in world.namings} | world.ledger.image_paths
     own = {path for top in named for path in world.walk(top)}
     return [
-        replace(world.images[path], allocated=None, is_blank=False)
+        replace(world.images[path], allocated=None, is_blank=False, unwritten_since=())
         for path in sorted(own & set(world.images))
     ]
 

@@ -125,6 +125,7 @@ def finish(builder: Builder, wish: Declared) -> None:
     removing.remove(builder, builder.world.deleting, Reason.REMOVAL_BEGUN)
     _remove_emptied(builder)
     _remove_unused(builder)
+    _remove_given_up(builder)
     interrupted: Loose = frozenset(
         (o.disk, o.image)
         for o in storage.unrecorded(builder.world, wish.names)
@@ -224,6 +225,19 @@ def _remove_unused(builder: Builder) -> None:
         )
         if safety.why_not_remove(builder.world, action) is None:
             builder.add(action, Reason.IMAGE_UNUSED)
+
+
+def _remove_given_up(builder: Builder) -> None:
+    """What a revert with ``present: discard`` left, died before it could remove it."""
+    for left in storage.given_up(builder.world):
+        action = RemoveImage(
+            disk=left.disk,
+            path=left.path,
+            cause=RemovalCause.ABANDONED,
+            snapshots=(left.snapshot,),
+        )
+        if safety.why_not_remove(builder.world, action) is None:
+            builder.add(action, Reason.IMAGE_GIVEN_UP)
 
 
 def _remove_emptied(builder: Builder) -> None:

@@ -44,6 +44,7 @@ def plan(
         if isinstance(kept, Refusal):
             return kept
     left = _active_images(builder.world, targets)
+    known = builder.world.ledger.image_paths
     disks = _overlays(builder.world, wish, wanted, record)
     if isinstance(disks, Refusal):
         return disks
@@ -54,6 +55,7 @@ def plan(
         config=wanted.config,
         discards=wanted.discards,
         owed=owed,
+        gives_up=tuple(path for _, path in left if wanted.discards and path in known),
     )
     why = revert_safety.why_not_revert(builder.world, action)
     if why is not None:

@@ -22,6 +22,7 @@ from reconciler.planning.builder import Builder
 from reconciler.planning.world import World
 
 _SAFETY = "before-revert-"
+_DEFINITION = "definition-before-revert-"
 
 
 def keep(
@@ -83,7 +84,7 @@ def _snapshot(
         world,
         replace(wish, max_depth=None),
         DesiredSnapshot(
-            name=name_for(world, wanted.request),
+            name=_free(world, safety_name(wanted.request)),
             description=f"Before the revert to {wanted.to} ({wanted.request})",
             type=type_,
             memory=memory,
@@ -99,13 +100,26 @@ def _takes_all(world: World, action: CreateSnapshot) -> bool:
     return all(disk.target in taken for disk in world.domain.disks if disk.is_writable)
 
 
-def name_for(world: World, request: str) -> SnapshotName:
-    """``before-revert-REQUEST``, cut where it would be too long, numbered where it is taken."""
-    name = _SAFETY + request
+def safety_name(request: str) -> SnapshotName:
+    """``before-revert-REQUEST``, cut where it would be too long."""
+    return _cut(_SAFETY + request, request)
+
+
+def definition_name(world: World, request: str) -> SnapshotName:
+    """Of the record that holds the present definition meanwhile."""
+    return _free(world, _cut(_DEFINITION + request, request))
+
+
+def _cut(name: str, request: str) -> SnapshotName:
     if len(name.encode()) > MAX_NAME_BYTES - 4:
         digest = sha256(request.encode()).hexdigest()[:8]
         cut = name.encode()[: MAX_NAME_BYTES - 13].decode("utf-8", "ignore").rstrip()
         name = f"{cut}-{digest}"
+    return SnapshotName(name)
+
+
+def _free(world: World, name: SnapshotName) -> SnapshotName:
+    """Numbered where it is taken."""
     taken = {record.name for record in world.domain.records}
     taken |= {entry.name for entry in world.ledger.entries}
     return next(candidate for candidate in _numbered(name) if candidate not in taken)

@@ -25,6 +25,7 @@ from reconciler.planning import (
     adopting,
     changing,
     creating,
+    defining,
     differ,
     fingerprint,
     finishing,
@@ -206,6 +207,7 @@ def _fill(
     prune = wish.domain.prune if wish.domain else (request.prune_gone or host.prune_gone)
     before = builder.world
     finishing.settle(builder, wish)
+    defining.put_back(builder)
     # before removals that were begun: one of somebody else's above them would hold them up
     adopting.adopt(builder, wish, request.selection, drift)
     finishing.finish(builder, wish)

@@ -4,6 +4,7 @@ from reconciler.model.action import RevertInternal, RevertSnapshot
 from reconciler.model.chain import Presence
 from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.snapshot import DiskCapture
 from reconciler.planning.world import World
 
 
@@ -56,9 +57,8 @@ def why_not_revert_internal(world: World, action: RevertInternal) -> Refusal | N
         if readers or standing:
             names = ", ".join(readers or map(base_name, standing))
             return _no_revert(action, f"{names} reads {path}, which would be rewritten")
-    current = world.domain.current
-    if action.kept_by is not None and (current is None or current.name != action.kept_by):
-        return _no_revert(action, f"{action.kept_by}, which keeps the present, is not current")
+        if action.kept_by is not None and not is_kept_inside(world, path):
+            return _no_revert(action, f"what was written to {path} would be lost")
     return None
 
 
@@ -69,6 +69,16 @@ def _no_revert(action: RevertSnapshot | RevertInternal, cause: str) -> Refusal:
 def impossible(to: SnapshotName, request: str, cause: str) -> Refusal:
     """*request* is not fulfilled."""
     return refusal(RefusalCode.REVERT_NOT_POSSIBLE, snapshot=to, request=request, cause=cause)
+
+
+def is_kept_inside(world: World, path: ImagePath) -> bool:
+    """What the image of a shut-off disk holds now, a managed snapshot inside it holds too."""
+    return any(
+        record.name in world.image(path).unwritten_since
+        for record in world.domain.records
+        if world.is_managed(record) and record.name not in world.deleting
+        if any(d.source == path and d.capture is DiskCapture.INTERNAL for d in record.disks)
+    )
 
 
 def is_kept(world: World, active: ImagePath) -> bool:

@@ -83,6 +83,8 @@ def _why_not(world: World, wanted: DesiredRevert) -> Refusal | None:
     record = domain.record(wanted.to)
     if record is None:
         return keeping.impossible(wanted, "there is no such snapshot")
+    if world.ledger.definition is not None:
+        return keeping.impossible(wanted, "a revert before it still owes a definition")
     if domain.persistent is None:
         return keeping.impossible(wanted, "the domain is transient: shut off, it would be gone")
     if domain.checkpoints:

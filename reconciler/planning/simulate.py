@@ -11,6 +11,7 @@ from reconciler.model.action import (
     CommitMethod,
     CommitOverlays,
     CreateSnapshot,
+    DefineDomain,
     DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
@@ -24,9 +25,11 @@ from reconciler.model.action import (
     ThawGuest,
 )
 from reconciler.model.chain import BackingChain
-from reconciler.model.domain import Disk
+from reconciler.model.desired import RevertConfig
+from reconciler.model.domain import Disk, DiskKind
 from reconciler.model.names import ImagePath
 from reconciler.model.power import PowerState
+from reconciler.model.snapshot import SnapshotDisk, SnapshotRecord
 from reconciler.planning import altered, bookkeeping, simulate_create, simulate_records
 from reconciler.planning.world import World
 
@@ -77,6 +80,9 @@ def _changed(world: World, action: Action, created: int) -> World:
             return _reverted(world, action)
         case RevertInternal():
             return _reverted_inside(world, action)
+        case DefineDomain():
+            record = world.domain.record(action.snapshot)
+            return world if record is None else _defined(world, record)
         case AdoptSnapshot() | AdoptRequest() | ThawGuest():
             return world
         case _:
@@ -131,10 +137,40 @@ def _reverted_inside(world: World, action: RevertInternal) -> World:
         replace(record, is_current=record.name == action.snapshot)
         for record in world.domain.records
     )
-    reverted = altered.with_domain(world, records=records)
+    images = dict(world.images)
+    for _, path in action.images:
+        if path in images:
+            images[path] = replace(images[path], unwritten_since=(action.snapshot,))
+    reverted = replace(altered.with_domain(world, records=records), images=images)
+    record = world.domain.record(action.snapshot)
+    if action.config is RevertConfig.WHOLE and record is not None:
+        reverted = _defined(reverted, record)
     if action.power is PowerState.SHUT_OFF:
         return reverted
     return _started(reverted, StartDomain(state=action.power))
+
+
+def _defined(world: World, record: SnapshotRecord) -> World:
+    """The persistent definition is the one that lies in *record*."""
+    return altered.with_domain(
+        world, persistent=tuple(_disk_then(world, disk) for disk in record.disks)
+    )
+
+
+def _disk_then(world: World, then: SnapshotDisk) -> Disk:
+    now = next((d for d in world.domain.persistent or () if d.target == then.target), None)
+    if now is not None and now.source == then.source:
+        return replace(now, stated=None)
+    source = then.source
+    return Disk(
+        target=then.target,
+        kind=DiskKind.EMPTY if source is None else DiskKind.FILE,
+        source=source,
+        format=then.source_format or "raw",
+        device="disk" if then.is_writable else "cdrom",
+        is_readonly=not then.is_writable,
+        chain=None if source is None else BackingChain(tuple(reversed(world.walk(source)))),
+    )
 
 
 # --- commit

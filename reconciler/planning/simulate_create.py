@@ -61,8 +61,13 @@ def _images_with(world: World, action: CreateSnapshot) -> dict[ImagePath, Image]
         disk = world.disk(target)
         image = images.get(disk.source) if disk and disk.source else None
         if image is not None:
-            names = (*image.internal_snapshots, action.snapshot)
-            images[image.path] = replace(image, internal_snapshots=names, is_blank=False)
+            goes_on = world.domain.is_active and not action.halts
+            images[image.path] = replace(
+                image,
+                internal_snapshots=(*image.internal_snapshots, action.snapshot),
+                is_blank=False,
+                unwritten_since=() if goes_on else (*image.unwritten_since, action.snapshot),
+            )
     return images
 
 

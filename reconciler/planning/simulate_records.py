@@ -25,7 +25,8 @@ def deleted(world: World, action: DeleteSnapshot) -> World:
         image = images.get(path)
         if image is not None:
             names = tuple(n for n in image.internal_snapshots if n != action.snapshot)
-            images[path] = replace(image, internal_snapshots=names)
+            since = tuple(n for n in image.unwritten_since if n != action.snapshot)
+            images[path] = replace(image, internal_snapshots=names, unwritten_since=since)
     changed = altered.with_records(world, without(world, action.snapshot))
     return replace(changed, images=images)
 

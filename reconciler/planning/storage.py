@@ -262,11 +262,12 @@ def read(world: World) -> frozenset[ImagePath]:
 def orphaned(world: World, *, by_dangling: bool = True) -> Iterator[ImageOrphaned]:
     """Images of ours that are there and that nobody reads or names; see ``needed``."""
     reached = needed(world, by_dangling=by_dangling)
+    given = {image.path for image in given_up(world)}
     for path, (disk, snapshot) in sorted(_ours(world).items()):
         image = world.images.get(path)
         if image is None or image.presence is not Presence.PRESENT:
             continue
-        if path in reached:
+        if path in reached and path not in given:
             continue
         yield ImageOrphaned(
             disk=disk,
@@ -291,6 +292,21 @@ def left_blank(world: World) -> Iterator[LedgerImage]:
         is_unread = left.disk != MEMORY and left.path not in settled
         if is_unread and _is_superseded(world, left.disk, left.path):
             yield left
+
+
+def given_up(world: World) -> tuple[LedgerImage, ...]:
+    """Images that are there still, and that a revert has left on purpose.
+
+    A record of ours may name one as what came after it; nobody may read it.
+    """
+    reached = read(world)
+    return tuple(
+        left
+        for left in world.ledger.images
+        if left.is_given_up
+        and left.path not in reached
+        and world.image(left.path).presence is Presence.PRESENT
+    )
 
 
 def _ours(world: World) -> dict[ImagePath, tuple[DiskTarget, SnapshotName]]:

@@ -46,8 +46,13 @@ class World:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The ledger, an empty one where there is none."""
-        return self.domain.ledger or Ledger(uuid=self.domain.uuid)
+        """The ledger, an empty one where there is none.
+
+        What was given up once and somebody has put back to use is not given up any more.
+        """
+        if self.domain.ledger is None:
+            return Ledger(uuid=self.domain.uuid)
+        return self.domain.ledger.using(self.in_own_chain)
 
     @property
     def highest_serial(self) -> int:
@@ -87,12 +92,12 @@ class World:
 
     @cached_property
     def deleting(self) -> frozenset[SnapshotName]:
-        """Managed snapshots whose removal has begun."""
+        """Managed snapshots whose removal has begun, but for one that is still to be defined from."""
         return frozenset(
             record.name
             for record in self.domain.records
             if (entry := self.agreeing_entry(record)) and entry.state is EntryState.DELETING
-        )
+        ) - {self.ledger.definition}
 
     # --- images
 

@@ -10,6 +10,7 @@ from reconciler.model.drift import (
     ChainTooDeep,
     CurrentMisplaced,
     DanglingCause,
+    DefinitionOwed,
     DefinitionsDisagree,
     DescriptionDiffers,
     Difference,
@@ -83,6 +84,9 @@ def sentence(difference: Difference) -> str:
         case PowerOwed(until=until):
             late = f", and may obey until {until:%Y-%m-%dT%H:%M:%SZ}" if until else ""
             return f"the guest was asked by virtsnap to shut down; it is on{late}"
+        case DefinitionOwed(snapshot=name, is_there=is_there):
+            where = f"lies in {name}" if is_there else f"is lost with {name}"
+            return f"a revert left the definition of that moment; the one before it {where}"
         case RevertRequested(snapshot=name, request=request):
             return f"{request} asks to go back to {name}"
         case DomainMissing(near=near):
@@ -153,7 +157,9 @@ def remedy(difference: Difference, *, domain: str) -> str:
             return "use the newest virtsnap"
         case LedgerStale(fault=LedgerFault.DAMAGED):
             return f"virsh metadata {quoted} urn:virtsnap:ledger:1"
-        case LedgerStale() | RevertRequested():
+        case DefinitionOwed(is_there=False):
+            return f"virsh dumpxml --inactive {quoted}, and put it right; then virtsnap apply"
+        case LedgerStale() | RevertRequested() | DefinitionOwed():
             return "virtsnap apply"
         case DomainMissing():
             return "define the domain, or correct the manifest"

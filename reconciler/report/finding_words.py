@@ -113,6 +113,12 @@ WORDS: dict[Code, FindingWords] = {
         meaning="The ledger says that virtsnap owes the domain its power. While it is shut off that is "
         "a problem. While it is on, a guest that was asked to shut down may still obey.",
     ),
+    Code.DEFINITION_OWED: FindingWords(
+        sentence="a revert left the definition of that moment; the one before it {state} {snapshot}",
+        hint="virtsnap apply",
+        meaning="virtsnap died in a revert to an internal snapshot: libvirt had put the whole definition "
+        "of that moment in place, and the present one was not defined again yet.",
+    ),
     Code.REMOVAL_UNFINISHED: FindingWords(
         sentence="the removal of {snapshot} has begun and is not finished",
         hint="virtsnap apply",

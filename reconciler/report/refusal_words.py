@@ -69,6 +69,17 @@ WORDS: dict[Code, Words] = {
         "one libvirt. Obeying either would undo the other.",
         by_hand="Merge the manifests.",
     ),
+    Code.DEFINITION_OWED: Words(
+        sentence="cannot define {domain} as it was before the revert: {disk|a disk} was on "
+        "{then|another image} there, and is on {image|this one} now",
+        hint="virsh snapshot-dumpxml --security-info {domain!q} {name!q|SNAPSHOT} shows it; define what you "
+        "want, then virsh snapshot-delete --metadata {domain!q} {name!q|SNAPSHOT}",
+        meaning="virtsnap died in a revert to an internal snapshot, right after libvirt had put the "
+        "whole definition of that moment in place. Since then somebody has moved a disk to another "
+        "image; with the earlier definition the guest would not see what was written there.",
+        by_hand="Take from the kept definition what you need with `virsh edit`. Then drop its record, "
+        "and apply: virtsnap writes down that it is settled.",
+    ),
     Code.DEFINITIONS_DISAGREE: Words(
         sentence="cannot change {thing}: the running and the persistent definition of {domain} "
         "name different images for {disk|a disk}",

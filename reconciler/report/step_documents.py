@@ -12,6 +12,7 @@ from reconciler.model.action import (
     CommitMethod,
     CommitOverlays,
     CreateSnapshot,
+    DefineDomain,
     DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
@@ -202,6 +203,14 @@ class RevertDocument(StepDocument):
     disks: dict[str, NewDiskDocument]
 
 
+class DefineDocument(StepDocument):
+    """Define again what the record of *snapshot* holds; where it has gone only the ledger is put right."""
+
+    action: Literal["define"] = "define"
+    snapshot: str
+    is_there: bool
+
+
 class AdoptRequestDocument(StepDocument):
     """Write down what is known of a revert request."""
 
@@ -250,6 +259,7 @@ AnyStepDocument = Annotated[
     | ShutDownDocument
     | StartDocument
     | RevertDocument
+    | DefineDocument
     | AdoptRequestDocument,
     Field(discriminator="action"),
 ]
@@ -321,6 +331,8 @@ def _specifics(action: Action) -> tuple[type[StepDocument], dict[str, object]]:
             power = owed.state if owed else action.power
             inside = {target: _inside() for target, _ in reverted}
             return RevertDocument, own | {"power": power, "disks": inside}
+        case DefineDomain():
+            return DefineDocument, _same(action, DefineDocument)
         case AdoptRequest():
             return AdoptRequestDocument, _same(action, AdoptRequestDocument)
         case ThawGuest():

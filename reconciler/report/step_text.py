@@ -9,6 +9,7 @@ from reconciler.model.action import (
     CommitMethod,
     CommitOverlays,
     CreateSnapshot,
+    DefineDomain,
     DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
@@ -57,6 +58,8 @@ REASONS = {
     Reason.REVERT_REQUESTED: "the manifest asks to go back",
     Reason.BEFORE_REVERT: "keeps the present before the revert",
     Reason.IMAGE_UNUSED: "nothing was ever written to it",
+    Reason.IMAGE_GIVEN_UP: "given up by a revert (present: discard)",
+    Reason.DEFINITION_OWED: "a revert left the definition of that moment",
 }
 
 _PASS = {
@@ -169,6 +172,11 @@ def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
             return "~", action.name, disk, "the block job is ended, the chain stays as it is"
         case RevertSnapshot() | RevertInternal():
             return "~", action.name, action.snapshot, _gone_back(action)
+        case DefineDomain(is_there=is_there):
+            as_it_is = (
+                "as it was before the revert" if is_there else "lost, the ledger is put right"
+            )
+            return "~", action.name, "the domain", f"{as_it_is} ({action.snapshot})"
         case AdoptRequest(state=RequestState.DONE):
             return "~", action.name, action.request, "a record knows that it was done"
         case AdoptRequest():

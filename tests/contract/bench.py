@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import libvirt
+from lxml import etree
 
 from reconciler.engine.ports import Hypervisor
 from reconciler.model.action import CommitMethod, CommitOverlays, CreateSnapshot, NewOverlay
@@ -88,6 +89,15 @@ class Bench(Protocol):
 
     def content_inside(self, path: ImagePath, name: str) -> Content:
         """What an internal snapshot of such an image holds."""
+
+    def drop_inside(self, path: ImagePath, name: str) -> None:
+        """Somebody deletes a snapshot from an image that nobody has open."""
+
+    def change_hardware(self, handle: Handle, to: str) -> None:
+        """Somebody edits the definition of a shut-off domain, secrets included."""
+
+    def hardware(self, handle: Handle) -> str:
+        """What it says there."""
 
     def overlay_on(self, backing: ImagePath, path: ImagePath) -> None:
         """An image that no definition knows."""
@@ -173,6 +183,21 @@ class FakeBench:
     def content_inside(self, path: ImagePath, name: str) -> Content:
         """By the headers too."""
         return self.host.world.storage.content_inside(path, name)
+
+    def drop_inside(self, path: ImagePath, name: str) -> None:
+        """From the file."""
+        file = self.host.world.storage.file(path)
+        file.inside = [(said, held) for said, held in file.inside if said != name]
+
+    def change_hardware(self, handle: Handle, to: str) -> None:
+        """At once."""
+        Administrator(self.host).change_hardware(handle.name, to)
+
+    def hardware(self, handle: Handle) -> str:
+        """Of the persistent definition."""
+        persistent = self.host.domain(handle.name).persistent
+        assert persistent is not None
+        return persistent.hardware
 
     def overlay_on(self, backing: ImagePath, path: ImagePath) -> None:
         """A person makes it."""
@@ -290,6 +315,29 @@ class RealBench:
         data = raw.read_bytes()
         raw.unlink()
         return {at // CLUSTER: data[at] for at in range(0, len(data), CLUSTER) if data[at]}
+
+    def drop_inside(self, path: ImagePath, name: str) -> None:
+        """``qemu-img snapshot -d``."""
+        _run("qemu-img", "snapshot", "-d", name, path)
+
+    def change_hardware(self, handle: Handle, to: str) -> None:
+        """The password of its screen."""
+        root = self._definition(handle)
+        devices = root.find("devices")
+        assert devices is not None
+        for old in devices.findall("graphics"):
+            devices.remove(old)
+        etree.SubElement(devices, "graphics", type="vnc", port="-1", passwd=to)
+        self.lab.connection.defineXML(etree.tostring(root, encoding="unicode"))
+
+    def hardware(self, handle: Handle) -> str:
+        """With SECURE."""
+        graphics = self._definition(handle).find("devices/graphics")
+        return "" if graphics is None else graphics.get("passwd", "")
+
+    def _definition(self, handle: Handle) -> etree._Element:
+        flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+        return etree.fromstring(self.guests[handle.uuid].domain.XMLDesc(flags))
 
     def overlay_on(self, backing: ImagePath, path: ImagePath) -> None:
         """With qemu-img."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.model.desired import Desired, DesiredRevert, RevertPower
+from reconciler.model.desired import Desired, DesiredRevert, RevertConfig, RevertPower
 from reconciler.model.domain import ObservedDomain
 from reconciler.model.ledger import RequestState
 from reconciler.model.power import PowerState
@@ -63,6 +63,36 @@ def power_after(fake: FakeHost, before: Powers, desired: Desired) -> dict[str, P
         if revert is not None and revert.request not in was.requests:
             expected[domain.name] = _asked(revert, was)
     return expected
+
+
+def definitions(fake: FakeHost) -> dict[tuple[str, ...], str]:
+    """What definitions say beside disks: that of each domain, and those that snapshots hold."""
+    found: dict[tuple[str, ...], str] = {}
+    for domain in fake.world.domains.values():
+        if domain.persistent is not None:
+            found[domain.name,] = domain.persistent.hardware
+        for record in domain.records.values():
+            if record.definition is not None:
+                found[domain.name, record.name] = record.definition.hardware
+    return found
+
+
+def redefined(
+    fake: FakeHost, before: Mapping[tuple[str, ...], str], powers: Powers, desired: Desired
+) -> list[tuple[str, ...]]:
+    """Domains whose definition changed, other than by a revert since that asks for ``config: whole``,
+    and snapshots whose definition changed.
+    """
+    found = []
+    for key, now in definitions(fake).items():
+        expected = before.get(key)
+        revert = _done(fake, key[0], desired) if len(key) == 1 else None
+        is_new = revert is not None and revert.request not in powers[key[0]].requests
+        if revert is not None and is_new and revert.config is RevertConfig.WHOLE:
+            expected = before.get((key[0], revert.to))
+        if expected is not None and now != expected:
+            found.append(key)
+    return found
 
 
 def powers(fake: FakeHost) -> dict[str, PowerBefore]:

@@ -85,6 +85,12 @@ class Administrator:
             snapshots.put_on(disk, ImagePath(path), file.format if file else "qcow2")
             disk.stated = tuple(ImagePath(image) for image in stated) or None
 
+    def change_hardware(self, name: str, to: str) -> None:
+        """``virsh edit``: memory, processors, devices other than disks."""
+        persistent = self.host.domain(name).persistent
+        if persistent is not None:
+            persistent.hardware = to
+
     # Power
 
     def start(self, name: str) -> None:

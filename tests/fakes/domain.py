@@ -37,10 +37,12 @@ class FakeDisk:
 
 @dataclass(kw_only=True)
 class FakeDefinition:
-    """A live or persistent definition: its disks, and the ledger in its metadata."""
+    """A live or persistent definition: its disks, the ledger in its metadata, and all the rest."""
 
     disks: list[FakeDisk]
     ledger: Ledger | None = None
+    #: stands for whatever else a definition says: memory, processors, other devices, passwords
+    hardware: str = "as installed"
 
     def disk(self, target: DiskTarget) -> FakeDisk | None:
         """The disk of that target."""
@@ -48,7 +50,7 @@ class FakeDefinition:
 
     def copied(self) -> "FakeDefinition":
         """The same, to be changed by itself."""
-        return FakeDefinition(disks=[replace(disk) for disk in self.disks], ledger=self.ledger)
+        return replace(self, disks=[replace(disk) for disk in self.disks])
 
 
 @dataclass(kw_only=True)
@@ -113,6 +115,8 @@ class FakeRecord:
     disks: dict[DiskTarget, FakeRecordDisk]
     #: sources in the inner ``<inactiveDomain>``, which a record of a running domain has
     inactive: dict[DiskTarget, ImagePath] = field(default_factory=dict)
+    #: the persistent definition of that moment, but for the images: those are said above
+    definition: FakeDefinition | None = None
     ledger: Ledger | None = None
     is_delete_unfinished: bool = False
 

@@ -80,6 +80,12 @@ def change_power(draw: Draw, fake: FakeHost) -> None:
     draw(st.sampled_from(verbs))(name)
 
 
+def change_hardware(draw: Draw, fake: FakeHost) -> None:
+    """The guest gets more memory, or another device, at its next start."""
+    name = a_domain(draw, fake).name
+    Administrator(fake).change_hardware(name, f"hardware {fake.world.written}")
+
+
 def revert_by_hand(draw: Draw, fake: FakeHost) -> None:
     """To a snapshot whose frozen layers are there; often started again: a branch is born."""
     domain = a_domain(draw, fake)
@@ -103,5 +109,6 @@ ORDINARY: tuple[Happening, ...] = (
     take_inside,
     take_by_hand,
     change_power,
+    change_hardware,
     revert_by_hand,
 )

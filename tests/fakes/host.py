@@ -190,6 +190,16 @@ class FakeHost:
         with self._change("revert_internal"):
             offline.revert_inside(self.world, self.world.domain(domain), action, ledger)
 
+    def keep_definition(self, domain: DomainUuid, name: SnapshotName, *, created: int) -> None:
+        """In a record of its own."""
+        with self._change("keep_definition"):
+            snapshots.keep_definition(self.world.domain(domain), name, created)
+
+    def define_kept(self, domain: DomainUuid, name: SnapshotName, ledger: Ledger) -> None:
+        """From there."""
+        with self._change("define_kept"):
+            offline.define_kept(self.world.domain(domain), name, ledger)
+
     def go_on_from(self, domain: DomainUuid, memory: ImagePath, *, is_paused: bool) -> None:
         """From a memory image."""
         with self._change("go_on_from"):

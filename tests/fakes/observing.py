@@ -276,6 +276,11 @@ def _image(world: World, path: ImagePath, said: str | None) -> Image:
         allocated=len(file.clusters) * CLUSTER,
         internal_snapshots=tuple(name for name, _ in file.inside),
         is_blank=file.backing is not None and not file.clusters and not file.inside,
+        unwritten_since=tuple(
+            name
+            for name, held in file.inside
+            if held == file.clusters and [said for said, _ in file.inside].count(name) == 1
+        ),
         has_data_file=file.has_data_file,
         is_encrypted=file.is_encrypted,
     )

@@ -9,7 +9,7 @@ from reconciler.model.action import (
 )
 from reconciler.model.desired import RevertConfig
 from reconciler.model.ledger import Ledger
-from reconciler.model.names import ImagePath
+from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.power import PowerState
 from tests.fakes import power, snapshots
 from tests.fakes.domain import FakeDomain
@@ -96,23 +96,46 @@ def put_back(domain: FakeDomain, action: RevertSnapshot, ledger: Ledger) -> None
             raise StepRefused(f"cannot revert {domain.name}: it has no disk {new.target}")
         snapshots.put_on(disk, new.overlay, "qcow2")
     domain.persistent.ledger = ledger
+    if action.config is RevertConfig.WHOLE:
+        then = snapshots.definition_in(domain.record(action.snapshot))
+        domain.persistent.hardware = then.hardware
 
 
 def revert_inside(world: World, domain: FakeDomain, action: RevertInternal, ledger: Ledger) -> None:
-    """libvirt's own revert of a shut-off domain: image after image, then the definition."""
+    """libvirt's own revert of a shut-off domain: image after image, then the definition of that
+    moment; and the present one again.
+    """
     if domain.is_active or domain.persistent is None:
         raise StepRefused(f"cannot revert {domain.name}: it was started")
+    present = domain.persistent
     record = domain.record(action.snapshot)
     for _, path in action.images:
         file = world.storage.file(path)
-        file.clusters = dict(next(held for said, held in file.inside if said == action.snapshot))
+        held = next((held for said, held in file.inside if said == action.snapshot), None)
+        if held is None:
+            raise HypervisorError(f"cannot revert {domain.name}: {path} does not hold it", code=1)
+        file.clusters = dict(held)
         world.point("during")
     domain.current = action.snapshot
-    domain.persistent.ledger = record.ledger
-    if action.config is RevertConfig.DISKS:
-        domain.persistent.ledger = ledger
+    domain.persistent = snapshots.definition_in(record)
     if action.memory and action.power is not PowerState.SHUT_OFF:
         power.start(world, domain, is_paused=action.power is PowerState.PAUSED)
+    world.point("during")
+    if action.config is RevertConfig.DISKS:
+        domain.persistent = present
+        domain.persistent.ledger = ledger
+
+
+def define_kept(domain: FakeDomain, name: SnapshotName, ledger: Ledger) -> None:
+    """The port's verb."""
+    kept = snapshots.definition_in(domain.record(name))
+    for disk in domain.persistent.disks if domain.persistent else ():
+        then = kept.disk(disk.target)
+        is_written = then is not None and then.is_writable and disk.is_writable
+        if then is not None and is_written and then.source != disk.source:
+            raise StepRefused(f"cannot define {domain.name}: {disk.target} was moved")
+    kept.ledger = ledger
+    domain.persistent = kept
 
 
 def refuse_when_open(world: World, domain: FakeDomain, images: frozenset[ImagePath]) -> None:

@@ -10,7 +10,7 @@ from reconciler.model.ledger import Consistency
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, folder_of
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
 from tests.fakes import agent, power
-from tests.fakes.domain import FakeDisk, FakeDomain, FakeRecord, FakeRecordDisk
+from tests.fakes.domain import FakeDefinition, FakeDisk, FakeDomain, FakeRecord, FakeRecordDisk
 from tests.fakes.storage import FakeFile
 from tests.fakes.world import LIBVIRT_9_9, LIBVIRT_10_9, World
 
@@ -199,8 +199,45 @@ def _record(
             for disk in domain.definition.disks
         },
         inactive=inactive_sources(domain),
+        definition=domain.persistent.copied() if domain.persistent else None,
         ledger=domain.definition.ledger,
     )
+
+
+def keep_definition(domain: FakeDomain, name: SnapshotName, created: int) -> None:
+    """``snapshot-create --redefine`` of a record that takes no disk."""
+    if domain.persistent is None or name in domain.records:
+        raise HypervisorError(f"cannot create snapshot {name} of {domain.name}", code=9)
+    domain.records[name] = FakeRecord(
+        name=name,
+        created=created,
+        state="disk-snapshot",
+        disks={
+            disk.target: FakeRecordDisk(
+                target=disk.target,
+                capture=DiskCapture.SKIPPED,
+                source=disk.source,
+                source_format=disk.format,
+                is_writable=disk.is_writable,
+            )
+            for disk in domain.persistent.disks
+        },
+        definition=domain.persistent.copied(),
+        ledger=domain.persistent.ledger,
+    )
+
+
+def definition_in(record: FakeRecord) -> FakeDefinition:
+    """What a revert to it would install: the definition of that moment on the images it names."""
+    if record.definition is None:
+        raise HypervisorError(f"cannot use {record.name}: it holds no definition", code=1)
+    found = record.definition.copied()
+    found.ledger = record.ledger
+    for disk in found.disks:
+        said = record.disks.get(disk.target)
+        if said is not None:
+            put_on(disk, record.inactive.get(disk.target, said.source), said.source_format)
+    return found
 
 
 def inactive_sources(domain: FakeDomain) -> dict[DiskTarget, ImagePath]:

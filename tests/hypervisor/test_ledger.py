@@ -47,7 +47,7 @@ entries = st.builds(
     power=st.none() | st.sampled_from(PowerState),
     is_held=st.booleans(),
 )
-images = st.builds(LedgerImage, path=paths, disk=targets, snapshot=names)
+images = st.builds(LedgerImage, path=paths, disk=targets, snapshot=names, is_given_up=st.booleans())
 commits = st.builds(
     LedgerCommit,
     disk=targets,
@@ -79,6 +79,7 @@ ledgers = st.builds(
     is_freezing=st.booleans(),
     requests=st.lists(requests, max_size=2).map(tuple),
     owed=st.none() | debts,
+    definition=st.none() | names,
     fence=st.none() | fences,
 )
 
@@ -101,6 +102,23 @@ def test_the_text_is_canonical() -> None:
         f'<ledger xmlns="urn:virtsnap:ledger:1" uuid="{UUID}" serial="3" format="1">'
         '{"entries":[{"created":5,"name":"s1","state":"taken","uid":"u"}]}</ledger>'
     )
+
+
+def test_a_ledger_of_before_definitions_and_given_up_images_is_read() -> None:
+    content = (
+        '{"images":[{"disk":"vda","path":"/images/a","snapshot":"s1"}],'
+        '"requests":[{"request":"r1","state":"done","to":"s1"}]}'
+    )
+    element = parse(
+        f"<ledger xmlns='{codec.NAMESPACE}' uuid='{UUID}' serial='1' format='1'>{content}</ledger>"
+    )
+
+    ledger = codec.decoded(element, UUID).ledger
+
+    assert ledger is not None
+    assert ledger.definition is None
+    assert [image.is_given_up for image in ledger.images] == [False]
+    assert content in codec.encoded(ledger)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from reconciler.model.action import (
     AdoptSnapshot,
     CommitOverlays,
     CreateSnapshot,
+    DefineDomain,
     DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
@@ -107,6 +108,8 @@ def line(action: Action) -> str:
             return f"shut-down {action.timeout}"
         case StartDomain():
             return f"start {action.state}{' from memory' if action.memory else ''}"
+        case DefineDomain():
+            return f"define {action.snapshot}{'' if action.is_there else ' lost'}"
         case AdoptRequest():
             return f"adopt-request {action.request} {action.state}"
         case ThawGuest():

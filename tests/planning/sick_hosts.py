@@ -14,7 +14,7 @@ from reconciler.model.domain import (
 from reconciler.model.drift import LedgerFault
 from reconciler.model.finding import FindingCode as Code
 from reconciler.model.ledger import LedgerProblem
-from reconciler.model.names import ImagePath
+from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.power import PowerOwed, PowerState
 from tests.drawing import domain, host, image, overlay, shut_off, unmanaged, unrecorded
 from tests.fakes.administrator import Administrator
@@ -83,6 +83,13 @@ def _owed() -> ObservedHost:
     ledger = seen.domains[0].ledger
     assert ledger is not None
     return with_domain(seen, ledger=replace(ledger, owed=PowerOwed(state=PowerState.RUNNING)))
+
+
+def _half_reverted() -> ObservedHost:
+    seen = healthy("s1").observe()
+    ledger = seen.domains[0].ledger
+    assert ledger is not None
+    return with_domain(seen, ledger=replace(ledger, definition=SnapshotName("gone")))
 
 
 def _half_deleted() -> ObservedHost:
@@ -205,6 +212,7 @@ SICK: dict[Code, Callable[[], ObservedHost]] = {
     Code.JOB_FOREIGN: _foreign_job,
     Code.FREEZE_UNENDED: _frozen,
     Code.POWER_OWED: _owed,
+    Code.DEFINITION_OWED: _half_reverted,
     Code.REMOVAL_UNFINISHED: lambda: _interrupted("intended"),
     Code.DELETE_UNFINISHED: _half_deleted,
     Code.LEDGER_LOST: lambda: _ledger(LedgerFault.LOST),

@@ -84,3 +84,23 @@ def test_the_definition_goes_back_with_whole_and_stays_with_disks(
     assert (said(on.guest), on.view()) == (then, view)
     assert on.guest.domain.name() == "web01"
     assert by_hand.current(on.guest) == "s1"
+
+
+def test_a_device_that_came_since_goes_with_the_whole_definition_inside(
+    at: tuple[Lab, Desk],
+) -> None:
+    on = bench(*at, disks=1)
+    on.kind = CaptureType.INTERNAL
+    on.apply("s1")
+    root = definition(on.guest)
+    devices = root.find("devices")
+    assert devices is not None
+    drive = etree.SubElement(devices, "disk", type="file", device="cdrom")
+    etree.SubElement(drive, "target", dev="sda", bus="sata")
+    etree.SubElement(drive, "readonly")
+    by_hand.define(on.guest, root)
+
+    on.apply("s1", **keep("s1", "r1"), config=RevertConfig.DISKS)
+    assert definition(on.guest).find("devices/disk[@device='cdrom']") is not None
+    on.apply("s1", **keep("s1", "r2"), config=RevertConfig.WHOLE)
+    assert definition(on.guest).find("devices/disk[@device='cdrom']") is None

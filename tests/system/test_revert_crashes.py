@@ -7,11 +7,14 @@ import pytest
 from tests.system import by_hand, storage
 from tests.system.dying import dying_at
 from tests.system.site import Site
-from tests.system.test_revert import back, of, running_with_s1
+from tests.system.test_revert import back, of, running_with_s1, shut_off_with
+from tests.system.test_revert_config import describe, said
 
 pytestmark = pytest.mark.qemu
 
 _HOST = "reconciler.hypervisor.host"
+#: libvirt has gone back, definition and all, and the present one is not defined again yet
+_BETWEEN = ("libvirt", "virDomain.revertToSnapshot")
 
 
 @pytest.mark.parametrize(
@@ -44,28 +47,65 @@ def test_sigkill_in_a_revert_of_a_running_guest_and_run_again(site: Site, verb: 
     assert guest.log.read_text(errors="replace").count("LAB up") == boots
 
 
-@pytest.mark.parametrize("verb", ["mark_record", "revert_internal"])
-def test_sigkill_in_an_internal_revert_and_run_again(site: Site, verb: str) -> None:
+@pytest.mark.parametrize(
+    ("where", "present"),
+    [
+        ((_HOST, "LibvirtHost.mark_record"), "keep"),
+        (_BETWEEN, "keep"),
+        (_BETWEEN, "discard"),
+    ],
+    ids=["not gone back", "not defined, present kept", "not defined, present discarded"],
+)
+def test_sigkill_in_an_internal_revert_and_run_again(
+    any_site: Site, where: tuple[str, str], present: str
+) -> None:
+    site = any_site
     guest = site.lab.guest("web01", running=False)
     declared = {"name": "i1", "type": "internal"}
+    describe(guest, "then", 100)
     site.declare(guest, declared, prune="auto")
     site.apply()
     moment = storage.view(guest)
     by_hand.write(guest.active_images()["vda"], 96, 0x61)
-    site.declare(guest, declared, prune="auto", revert=back("i1", "r1"))
-    dying_at(site, "after", _HOST, f"LibvirtHost.{verb}")
+    describe(guest, "now", 120)
+    now = said(guest)
+    site.declare(guest, declared, prune="auto", revert=back("i1", "r1", present=present))
+    dying_at(site, "after", *where)
+    assert (said(guest) == now) is (where != _BETWEEN)
+    assert "definition-before-revert-r1" in by_hand.names(guest)
+    if present == "discard":
+        shutil.rmtree(site.folder / "state")
 
     site.apply()
 
+    assert said(guest) == now
     assert storage.view(guest) == moment
-    # who died before libvirt went back keeps the present once more: it may have changed since
-    assert {"before-revert-r1", "i1"} <= set(by_hand.names(guest))
+    kept = ["before-revert-r1"] if present == "keep" else []
+    assert by_hand.names(guest) == [*kept, "i1"]
     assert by_hand.current(guest) == "i1"
     assert site.is_in_sync()
     by_hand.write(guest.active_images()["vda"], 97, 0x62)
     after = storage.view(guest)
     site.apply()
     assert storage.view(guest) == after, "it was done a second time"
+
+
+def test_sigkill_right_after_the_switch_and_what_was_given_up_is_removed(any_site: Site) -> None:
+    site = any_site
+    guest = shut_off_with(site, "s1")
+    at_s1 = of(storage.moments(guest), "s1")
+    given_up = guest.active_images()["vda"]
+    site.declare(guest, "s1", revert=back("s1", "r1", present="discard"))
+    dying_at(site, "after", _HOST, "LibvirtHost.define_reverted")
+    assert given_up.exists()
+    assert given_up not in guest.active_images().values()
+
+    site.apply()
+
+    assert storage.view(guest) == at_s1
+    assert storage.images(guest.folder) == storage.needed(guest)
+    assert not given_up.exists()
+    assert site.is_in_sync()
 
 
 def test_old_manifests_in_any_order_revert_once_for_each_request(site: Site) -> None:
