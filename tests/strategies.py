@@ -141,6 +141,8 @@ def _begin(draw: Draw, fake: FakeHost, obedience: tuple[Obedience, ...]) -> None
         made = administrator.define(name, disks, running=draw(st.integers(0, 4)) > 0)
         made.obedience = draw(st.sampled_from(obedience))
         fake.guest_goes_on(name)
+        if draw(st.integers(0, 7)) == 7:
+            administrator.undefine(name)
 
 
 def _template(fake: FakeHost) -> None:

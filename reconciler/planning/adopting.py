@@ -4,17 +4,16 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from reconciler.model.action import AdoptSnapshot
-from reconciler.model.chain import Presence
 from reconciler.model.desired import DesiredDomain, Unmanaged
 from reconciler.model.domain import ObservedDomain
 from reconciler.model.drift import DanglingCause, Drift, RecordDangling, SnapshotUnmanaged
 from reconciler.model.ledger import EntryState
-from reconciler.model.names import ImagePath, SnapshotName, folder_of
+from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.plan import Reason
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import Selection
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
-from reconciler.planning import differ, storage
+from reconciler.planning import differ, readable, storage, transience
 from reconciler.planning.builder import Builder
 from reconciler.planning.differ import Declared
 from reconciler.planning.world import World
@@ -22,6 +21,7 @@ from reconciler.planning.world import World
 _DANGLING = {
     DanglingCause.WRITTEN: "written to since",
     DanglingCause.MERGED: "merged into by hand",
+    DanglingCause.DELETED: "rid of it by hand",
 }
 
 
@@ -45,6 +45,7 @@ def adopt(builder: Builder, wish: Declared, selection: Selection, drift: Drift) 
                     continue
                 action = _adoption(builder.world.domain, record, wish.domain)
                 builder.add(action, Reason.DECLARED_UNMANAGED)
+                builder.warn(transience.warning(builder.world))
             case _:
                 pass
 
@@ -78,18 +79,8 @@ def why_not_adopted(world: World, record: SnapshotRecord) -> Refusal | None:
     cause = next(_causes(world, record), None)
     if cause is not None:
         return refusal(RefusalCode.NOT_ADOPTABLE, snapshot=record.name, cause=cause)
-    for path in _images(world, record):
-        image = world.image(path)
-        if image.presence is Presence.MISSING:
-            return refusal(RefusalCode.STORAGE_ABSENT, snapshot=record.name, image=path)
-        if not image.is_examined:
-            return refusal(
-                RefusalCode.NEEDS_LOCAL_ACCESS,
-                snapshot=record.name,
-                image=path,
-                folder=folder_of(path),
-            )
-    return _why_broken(record, storage.dangling(world, frozenset()))
+    unread = readable.why_not(world, record.name, _images(world, record))
+    return unread or _why_broken(record, storage.dangling(world, frozenset()))
 
 
 def _why_broken(record: SnapshotRecord, dangling: Iterable[RecordDangling]) -> Refusal | None:
@@ -114,26 +105,59 @@ def candidates(world: World) -> dict[SnapshotName, Refusal | None]:
 
 
 def _causes(world: World, record: SnapshotRecord) -> Iterator[str]:
-    if world.domain.persistent is None:
-        yield "the domain is transient, and its snapshots go when it stops"
     if world.ledger.entry(record.name) is not None:
         yield "virtsnap knows another one of that name, which is lost"
     if record.is_delete_unfinished:
         yield "a delete by libvirt of it was begun and is not finished"
-    if record.memory is not MemoryCapture.NONE:
-        yield "it keeps the memory"
-    other = [d.target for d in record.disks if d.capture is DiskCapture.INTERNAL]
-    if other:
-        yield f"it lies inside the image of {', '.join(other)}"
-    if not record.is_external:
-        yield "it is no external snapshot"
+    taken = [d for d in record.disks if d.capture is not DiskCapture.SKIPPED]
+    if not taken:
+        yield "it keeps no disk"
+    elif record.is_external:
+        yield from _causes_beside(world, record)
+    elif all(disk.capture is DiskCapture.INTERNAL for disk in taken):
+        yield from _causes_inside(world, record)
+    else:
+        kinds = ", ".join(f"{disk.target} {disk.capture}" for disk in taken)
+        yield f"no manifest can ask for its kind: {kinds}, memory {record.memory}"
+
+
+def _causes_beside(world: World, record: SnapshotRecord) -> Iterator[str]:
+    """Of an external one, with or without a memory image."""
     for disk in record.external_disks:
         if disk.source is None or disk.overlay is None:
             yield f"its record does not name the images of {disk.target}"
+    if record.memory is MemoryCapture.NONE:
+        return
+    if record.memory_file is None:
+        yield "its record does not name the file of its memory"
+    elif record.memory_file.startswith("/dev/"):
+        yield "its memory lies on a device, which no removal could take away"
+    for other in world.domain.records:
+        if other.name != record.name and other.memory_file == record.memory_file is not None:
+            # libvirt writes over a file that exists (facts §1.1)
+            yield f"{other.name} has the same memory file: one was written over the other"
+
+
+def _causes_inside(world: World, record: SnapshotRecord) -> Iterator[str]:
+    """Of an internal one: inside every disk that the guest could write to, once."""
+    if record.memory is MemoryCapture.EXTERNAL:
+        yield "its memory lies in a file, and its disks inside their images"
+    for disk in record.disks:
+        if disk.capture is DiskCapture.SKIPPED:
+            if disk.is_writable:
+                yield f"it leaves out {disk.target}, which no manifest can ask for"
+        elif disk.source is None:
+            yield f"its record does not name the image of {disk.target}"
+        elif world.image(disk.source).internal_snapshots.count(record.name) > 1:
+            yield f"{disk.source} holds several of that name"
 
 
 def _images(world: World, record: SnapshotRecord) -> Iterator[ImagePath]:
     """All that its moment is made of."""
-    for disk in record.external_disks:
-        if disk.source is not None:
-            yield from world.walk(world.now_at(disk.source))
+    for disk in record.disks:
+        if disk.source is None or disk.capture is DiskCapture.SKIPPED:
+            continue
+        taken = disk.capture is DiskCapture.EXTERNAL
+        yield from world.walk(world.now_at(disk.source) if taken else disk.source)
+    if record.memory_file is not None:
+        yield record.memory_file

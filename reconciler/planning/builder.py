@@ -48,6 +48,10 @@ class Builder:
         """Append *refusals*, each once."""
         self.refusals += [r for r in refusals if r not in self.refusals]
 
+    def warn(self, *texts: str | None) -> None:
+        """Append *texts*, each once; None is nothing."""
+        self.warnings += [t for t in dict.fromkeys(texts) if t and t not in self.warnings]
+
     def mark(self) -> "Builder":
         """A copy to go back to."""
         return replace(

@@ -28,12 +28,14 @@ def memory_of(world: World, snapshot: DesiredSnapshot) -> MemoryCapture | Refusa
             )
         return MemoryCapture.NONE
     if not domain.is_active:
+        is_owed = world.ledger.owed is not None
+        until = " until the end of the plan; apply again after it" if is_owed else ""
         return refusal(
             RefusalCode.MEMORY_NOT_POSSIBLE,
             snapshot=snapshot.name,
             domain=domain.name,
             state=domain.power,
-            cause=f"it is {domain.power}, there is none",
+            cause=f"it is {domain.power}, there is none{until}",
         )
     if domain.unsaved_devices:
         devices = ", ".join(domain.unsaved_devices)

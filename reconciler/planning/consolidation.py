@@ -264,15 +264,22 @@ def _commit(
 
 
 def _memory_of(world: World, record: SnapshotRecord) -> Iterator[RemoveImage]:
-    """Before the record: as long as it is there, everybody knows whose memory that is."""
+    """Before the record: as long as it is there, everybody knows whose memory that is.
+
+    Also that of a snapshot that was adopted: it is of no use without its snapshot, and libvirt's own
+    delete takes it too (facts §4.1).  A file that another record names is that one's.
+    """
     path = record.memory_file
-    if path is not None and path in world.ledger.image_paths:
+    if path is None or safety.is_named_elsewhere(world, path, record.name):
+        return
+    is_present = world.image(path).presence is not Presence.MISSING
+    if is_present or path in world.ledger.image_paths:
         yield RemoveImage(
             disk=MEMORY,
             path=path,
             cause=RemovalCause.MEMORY,
             snapshots=(record.name,),
-            is_present=world.image(path).presence is not Presence.MISSING,
+            is_present=is_present,
         )
 
 

@@ -10,7 +10,7 @@ from reconciler.model.names import SnapshotName
 from reconciler.model.plan import Reason, Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import Selection
-from reconciler.planning import creation, differ, powering, simulate
+from reconciler.planning import creation, differ, powering, simulate, transience
 from reconciler.planning.builder import Builder
 from reconciler.planning.differ import Declared
 from reconciler.planning.world import World
@@ -107,11 +107,10 @@ def _shut_down(
 
 def _warn(builder: Builder, action: CreateSnapshot) -> None:
     domain = builder.world.domain
-    found = []
+    builder.warn(transience.warning(builder.world))
     if domain.checkpoints:
-        found.append(f"{domain.name} has checkpoints: {', '.join(domain.checkpoints)}")
+        builder.warn(f"{domain.name} has checkpoints: {', '.join(domain.checkpoints)}")
     if domain.firmware == "uefi":
-        found.append(f"{domain.name}: the NVRAM is not part of a snapshot")
+        builder.warn(f"{domain.name}: the NVRAM is not part of a snapshot")
     if domain.has_tpm:
-        found.append(f"{domain.name}: the TPM state is not part of a snapshot")
-    builder.warnings += [text for text in found if text not in builder.warnings]
+        builder.warn(f"{domain.name}: the TPM state is not part of a snapshot")

@@ -16,7 +16,7 @@ from reconciler.model.names import DiskTarget, ImagePath, folder_of
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
-from reconciler.planning import capture, overlay_names, safety
+from reconciler.planning import capture, overlay_names, safety, transience
 from reconciler.planning.index import Role
 from reconciler.planning.world import World
 
@@ -137,10 +137,9 @@ def _order(world: World, snapshot: DesiredSnapshot) -> Refusal | None:
 
 def _power(world: World, snapshot: DesiredSnapshot) -> Refusal | None:
     power = world.domain.power
-    if world.domain.persistent is None:
-        return _refuse(
-            snapshot, RefusalCode.NOT_SUPPORTED_YET, cause="a snapshot of a transient domain"
-        )
+    if snapshot.power is Power.OFF:
+        would_end = "`power: off` would end it"
+        return transience.why_not(world, would_end, snapshot=snapshot.name)
     if snapshot.power is Power.RUNNING and power is not PowerState.RUNNING:
         is_owed = world.ledger.owed is not None
         cause = "until the end of the plan; apply again after it" if is_owed else None

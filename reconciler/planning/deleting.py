@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 from reconciler.model.action import DeleteSnapshot
-from reconciler.model.chain import Presence
-from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, folder_of
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import DiskCapture, SnapshotRecord
-from reconciler.planning import capture, safety
+from reconciler.planning import capture, readable, safety, transience
 from reconciler.planning.world import World
 
 #: before it, libvirt asks QEMU to delete from all devices, and ignores that one cannot (E9)
@@ -46,11 +45,12 @@ def why_not_delete(world: World, action: DeleteSnapshot) -> Refusal | None:
             return why
     spoiler = capture.without_snapshots(world.domain) if world.domain.is_active else None
     if spoiler is not None and world.host.libvirt_version < DELETES_BY_DEVICE:
-        return refusal(
+        cause = f"with {spoiler} this libvirt would leave it in the images"
+        return transience.why_not(world, cause, snapshot=action.snapshot) or refusal(
             RefusalCode.NEEDS_POWER_OFF,
             snapshot=action.snapshot,
             domain=world.domain.name,
-            cause=f"with {spoiler} this libvirt would leave it in the images",
+            cause=cause,
         )
     for target, path in action.images:
         why = _why_not(world, action.snapshot, target, path)
@@ -62,13 +62,9 @@ def why_not_delete(world: World, action: DeleteSnapshot) -> Refusal | None:
 def _why_not(
     world: World, name: SnapshotName, target: DiskTarget, path: ImagePath
 ) -> Refusal | None:
-    image = world.image(path)
-    if image.presence is Presence.MISSING:
-        return refusal(RefusalCode.STORAGE_ABSENT, disk=target, image=path)
-    if not image.is_examined:
-        return refusal(
-            RefusalCode.NEEDS_LOCAL_ACCESS, disk=target, image=path, folder=folder_of(path)
-        )
+    unread = readable.why_not(world, name, (path,), disk=target)
+    if unread is not None:
+        return unread
     readers = world.readers_elsewhere(path)
     if readers:
         return refusal(
@@ -84,12 +80,13 @@ def _why_not(
     if disk is None or disk.source != path:
         # libvirt deletes inside the image that the guest writes to, and in no other (facts §4.1)
         above = [r.name for r in world.domain.records if r.frozen(target) == path]
-        return refusal(
+        cause = f"it lies in {path}, which is not the image that {target} is on"
+        return transience.why_not(world, cause) or refusal(
             RefusalCode.NEEDS_POWER_OFF,
             disk=target,
             image=path,
             domain=world.domain.name,
-            cause=f"it lies in {path}, which is not the image that {target} is on",
+            cause=cause,
             snapshots=", ".join(above) or None,
         )
     return None

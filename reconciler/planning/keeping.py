@@ -16,7 +16,7 @@ from reconciler.model.names import MAX_NAME_BYTES, DiskTarget, SnapshotName
 from reconciler.model.plan import Reason
 from reconciler.model.power import PowerOwed, PowerState
 from reconciler.model.refusal import Refusal
-from reconciler.model.snapshot import SnapshotRecord
+from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
 from reconciler.planning import creation, powering, revert_safety, simulate
 from reconciler.planning.builder import Builder
 from reconciler.planning.world import World
@@ -135,14 +135,26 @@ def _numbered(name: str) -> Iterator[SnapshotName]:
 
 def power_after(world: World, wanted: DesiredRevert, record: SnapshotRecord) -> PowerState:
     """What the domain does when all is done; *world* is that before it was touched."""
-    entry = world.agreeing_entry(record)
-    recorded = entry.power if entry else None
     return {
-        RevertPower.RECORDED: recorded or creation.power_before(world),
+        RevertPower.RECORDED: recorded(world, record) or creation.power_before(world),
         RevertPower.RUNNING: PowerState.RUNNING,
         RevertPower.PAUSED: PowerState.PAUSED,
         RevertPower.OFF: PowerState.SHUT_OFF,
     }[wanted.power]
+
+
+def recorded(world: World, record: SnapshotRecord) -> PowerState | None:
+    """What the domain did when *record* was taken; None where nobody knows.
+
+    Of somebody else's snapshot only libvirt's record tells, and only with memory: without, it says
+    ``disk-snapshot``, and of a domain that was shut off for it, ``shutoff``.
+    """
+    entry = world.agreeing_entry(record)
+    if entry is not None and entry.power is not None:
+        return entry.power
+    known = (PowerState.RUNNING, PowerState.PAUSED)
+    has_memory = record.memory is not MemoryCapture.NONE
+    return next((power for power in known if has_memory and record.state == power), None)
 
 
 def owed(state: PowerState) -> PowerOwed | None:

@@ -10,7 +10,7 @@ from reconciler.model.names import ImagePath, SnapshotName, folder_of
 from reconciler.model.plan import Reason
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
-from reconciler.planning import creation, differ, safety
+from reconciler.planning import creation, differ, safety, transience
 from reconciler.planning.builder import Builder
 from reconciler.planning.world import World
 
@@ -62,6 +62,9 @@ def why_not_shut_down(world: World, off: World, action: ShutDownDomain) -> Refus
 
 def why_not_now(world: World, owes: PowerState) -> Refusal | None:
     """Why the domain, just looked at, must not be shut down although that was planned."""
+    transient = transience.why_not(world, "shut off, it would be gone")
+    if transient is not None:
+        return transient
     power = world.domain.power
     if power is not owes:
         # one that was paused meanwhile would be destroyed at once

@@ -5,6 +5,7 @@ from reconciler.model.chain import Presence
 from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import DiskCapture
+from reconciler.planning import readable
 from reconciler.planning.world import World
 
 
@@ -13,24 +14,13 @@ def why_not_revert(world: World, action: RevertSnapshot) -> Refusal | None:
     if world.domain.is_active:
         return _no_revert(action, f"{world.domain.name} is {world.domain.power}")
     for new in action.disks:
-        for path in world.walk(new.frozen):
-            image = world.image(path)
-            if image.presence is Presence.MISSING:
-                return refusal(
-                    RefusalCode.STORAGE_ABSENT,
-                    snapshot=action.snapshot,
-                    image=path,
-                    disk=new.target,
-                )
-            if not image.is_examined:
-                return refusal(
-                    RefusalCode.NEEDS_LOCAL_ACCESS,
-                    snapshot=action.snapshot,
-                    image=path,
-                    folder=folder_of(path),
-                )
-            if path in world.written:
-                return _no_revert(action, f"{path} is written to")
+        below = world.walk(new.frozen)
+        unread = readable.why_not(world, action.snapshot, below, disk=new.target)
+        if unread is not None:
+            return unread
+        written = next((path for path in below if path in world.written), None)
+        if written is not None:
+            return _no_revert(action, f"{written} is written to")
         now = world.disk(new.target)
         if now is None or now.source is None:
             return _no_revert(action, f"the domain has no disk {new.target} any more")

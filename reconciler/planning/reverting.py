@@ -9,7 +9,7 @@ from reconciler.model.names import SnapshotName
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import Selection
 from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
-from reconciler.planning import differ, going_back, going_inside, keeping, storage
+from reconciler.planning import differ, going_back, going_inside, keeping, storage, transience
 from reconciler.planning.builder import Builder
 from reconciler.planning.differ import Declared
 from reconciler.planning.world import World
@@ -85,8 +85,9 @@ def _why_not(world: World, wanted: DesiredRevert) -> Refusal | None:
         return keeping.impossible(wanted, "there is no such snapshot")
     if world.ledger.definition is not None:
         return keeping.impossible(wanted, "a revert before it still owes a definition")
-    if domain.persistent is None:
-        return keeping.impossible(wanted, "the domain is transient: shut off, it would be gone")
+    transient = transience.why_not(world, "a revert shuts it off, and would end it")
+    if transient is not None or domain.persistent is None:
+        return transient
     if domain.checkpoints:
         cause = f"the checkpoints {', '.join(domain.checkpoints)} would not match any more"
         return keeping.impossible(wanted, cause)
@@ -104,9 +105,9 @@ def _warn(builder: Builder, wanted: DesiredRevert) -> None:
     domain = builder.world.domain
     record = domain.record(wanted.to)
     assert record is not None
-    entry = builder.world.agreeing_entry(record)
     found = []
-    if wanted.power is RevertPower.RECORDED and entry is not None and entry.power is None:
+    is_recorded = wanted.power is RevertPower.RECORDED
+    if is_recorded and keeping.recorded(builder.world, record) is None:
         found.append(
             f"{record.name}: what {domain.name} did when it was taken is not known; it ends as it was"
         )
@@ -116,7 +117,7 @@ def _warn(builder: Builder, wanted: DesiredRevert) -> None:
         found.append(f"{domain.name}: the TPM state stays as it is now")
     if _drops_memory(record, wanted):
         found.append(f"{record.name}: its memory is left out, as `power: off` asks for")
-    builder.warnings += [text for text in found if text not in builder.warnings]
+    builder.warn(*found)
 
 
 def _drops_memory(record: SnapshotRecord, wanted: DesiredRevert) -> bool:

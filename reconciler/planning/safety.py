@@ -9,7 +9,7 @@ from reconciler.model.action import (
     RemovalCause,
     RemoveImage,
 )
-from reconciler.model.chain import Image, Presence
+from reconciler.model.chain import MEMORY_FORMAT, Image, Presence
 from reconciler.model.domain import DiskKind
 from reconciler.model.drift import ChainBroken, DefinitionsDisagree, Difference, OverlayUnrecorded
 from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
@@ -260,8 +260,8 @@ def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:
     """Who still reads or names the image, or why that cannot be known."""
     path = action.path
     image = world.image(path)
-    known = path in world.ledger.image_paths or path in world.emptied
-    if not known:
+    is_known = path in world.ledger.image_paths or path in world.emptied
+    if not is_known and not _is_its_memory(world, action):
         return refusal(RefusalCode.UNMANAGED_READER, image=path, kind="file", readers=path)
     if action.cause is RemovalCause.UNUSED and action.is_present and not image.is_blank:
         return _still_read(path, "file", base_name(path))
@@ -299,11 +299,26 @@ def _is_said_in_passing(world: World, record: SnapshotRecord, action: RemoveImag
     Or it is the record that goes, and the image its memory.
     """
     sources = {disk.source for disk in record.disks} | set(record.inactive_sources)
+    if action.path in sources or not world.is_managed(record):
+        return False
     if action.cause is RemovalCause.MEMORY:
-        is_its_own = record.memory_file == action.path and record.name in action.snapshots
-        return is_its_own and world.is_managed(record) and action.path not in sources
-    given_up = action.cause in (RemovalCause.ABANDONED, RemovalCause.UNUSED)
-    return given_up and world.is_managed(record) and action.path not in sources
+        return record.memory_file == action.path and record.name in action.snapshots
+    return action.cause in (RemovalCause.ABANDONED, RemovalCause.UNUSED)
+
+
+def _is_its_memory(world: World, action: RemoveImage) -> bool:
+    """A memory image of somebody else's making, of a managed snapshot that goes; no disk image."""
+    records = (r for r in world.domain.records if r.name in action.snapshots)
+    is_said = any(r.memory_file == action.path and world.is_managed(r) for r in records)
+    is_asked = action.cause is RemovalCause.MEMORY and is_said
+    return is_asked and world.image(action.path).format == MEMORY_FORMAT
+
+
+def is_named_elsewhere(world: World, path: ImagePath, name: SnapshotName) -> bool:
+    """Something other than the record of *name* names *path*: another record, a definition."""
+    return path in world.foreign or any(
+        naming.path == path and naming.snapshot != name for naming in world.namings
+    )
 
 
 def _still_read(path: ImagePath, kind: str, readers: str) -> Refusal:

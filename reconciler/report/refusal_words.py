@@ -112,6 +112,17 @@ WORDS: dict[Code, Words] = {
         meaning="The manifest names a domain that is not defined here.",
         by_hand="Define the domain, or correct the manifest.",
     ),
+    Code.DOMAIN_TRANSIENT: Words(
+        sentence="cannot change {thing}: {domain} is transient[, and {cause}]",
+        hint="define it, then plan again: virsh dumpxml --security-info {domain!q} "
+        "> domain.xml && virsh define domain.xml",
+        meaning="A transient domain exists only while it runs: shut off, it is gone, and libvirt "
+        "forgets its snapshots. So nothing is done to it that needs it off: a snapshot with "
+        "`power: off`, a revert, deleting what lies in an image that the guest is not on.",
+        by_hand="Define it while it runs, from what `virsh dumpxml` says of it now: the guest notices "
+        "nothing, its snapshots stay, and it is like any other domain from then on. Not with "
+        "`--inactive`: of a domain that was undefined while it ran that is an old definition.",
+    ),
     Code.FOREIGN_OVERLAY: Words(
         sentence="cannot change {thing}: {image|an image} stands on top of {disk|a disk} and was "
         "made by somebody else",
@@ -212,16 +223,10 @@ WORDS: dict[Code, Words] = {
     Code.NOT_ADOPTABLE: Words(
         sentence="cannot adopt {snapshot|it}: {cause|it is not whole}",
         hint="take it out of {manifest}, it then stays unmanaged; to look: virtsnap tree {domain!q}",
-        meaning="Adopted, a snapshot may be merged and removed like any other. So only an external, "
-        "disk-only snapshot is adopted that still holds all of its moment, of a persistent domain.",
+        meaning="Adopted, a snapshot may be reverted to, merged and removed like any other. So only "
+        "one is adopted that still holds all of its moment, and of a kind that a manifest can ask "
+        "for: its disks all external or all internal, with or without their memory.",
         by_hand="Leave it unmanaged, and delete it with virsh when it is no longer needed.",
-    ),
-    Code.NOT_SUPPORTED_YET: Words(
-        sentence="cannot change {thing}: {cause|this} is not supported by this version",
-        hint="leave it out of {manifest}, or do it with virsh",
-        meaning="It is designed and not built yet. It is refused by name, never accepted and "
-        "ignored.",
-        by_hand="Use virsh for it, or wait for a later version.",
     ),
     Code.ORDER_NOT_MET: Words(
         sentence="cannot take {snapshot|it} yet: it comes after {after|another snapshot}, and "

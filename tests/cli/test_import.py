@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from reconciler.model.names import SnapshotName
 from tests.cli.conftest import Command
 from tests.drawing import domain, host, shut_off, unmanaged
 from tests.fakes.controller import Controller
@@ -188,6 +189,8 @@ def test_with_adopt_the_next_apply_makes_it_managed_and_then_nothing_is_to_do(
         domain("bare", vda="plain"),
     )
     Person(virtsnap.host).snapshot_internal("web02", "i1")
+    Person(virtsnap.host).snapshot_create("web02", "half")
+    virtsnap.host.domain("web02").record(SnapshotName("half")).is_delete_unfinished = True
     virtsnap.host.world.changes.clear()
     folder = tmp_path / "manifests"
     views = virtsnap.host.views()
@@ -196,15 +199,16 @@ def test_with_adopt_the_next_apply_makes_it_managed_and_then_nothing_is_to_do(
     result = virtsnap("import", "--all", "--adopt", "--out", str(folder))
 
     assert (printed.code, result.code) == (0, 0)
-    assert printed.err == "virtsnap apply adopts 3 snapshots\n"
+    assert printed.err == "virtsnap apply adopts 4 snapshots\n"
     assert documents(printed.out) == {
         "bare": [],
         "web01": ["u1", "s1", "u2"],
-        "web02": ["u1"],
+        "web02": ["u1", "i1"],
     }
     assert all(each["spec"]["unmanaged"] == "adopt" for each in yaml.safe_load_all(printed.out))
-    assert "# unmanaged: i1 (" in printed.out
-    assert "): cannot adopt i1: it " in printed.out
+    assert "- name: i1\n      type: internal\n" in printed.out
+    assert "# unmanaged: half (" in printed.out
+    assert "): cannot adopt half: a delete " in printed.out
     assert "# unmanaged: -odd (" in printed.out
     assert "): its name starts with '-'\n" in printed.out
     assert not virtsnap.host.world.changes

@@ -66,6 +66,15 @@ class Bench(Protocol):
     def resume(self, handle: Handle) -> None:
         """It goes on."""
 
+    def undefine(self, handle: Handle) -> None:
+        """Somebody undefines the running domain: it is transient."""
+
+    def define_again(self, handle: Handle) -> None:
+        """Somebody defines the transient domain as it is now."""
+
+    def create_anew(self, handle: Handle) -> None:
+        """The transient domain is dumped, stops, and is created from the dump."""
+
     def guest_works(self, handle: Handle) -> None:
         """The running guest writes to every disk."""
 
@@ -147,6 +156,18 @@ class FakeBench:
     def resume(self, handle: Handle) -> None:
         """At once."""
         Administrator(self.host).resume(handle.name)
+
+    def undefine(self, handle: Handle) -> None:
+        """At once."""
+        Administrator(self.host).undefine(handle.name)
+
+    def define_again(self, handle: Handle) -> None:
+        """At once."""
+        Administrator(self.host).define_again(handle.name)
+
+    def create_anew(self, handle: Handle) -> None:
+        """At once."""
+        Administrator(self.host).create_anew(handle.name)
 
     def guest_works(self, handle: Handle) -> None:
         """Several times, so that there is something to copy."""
@@ -260,6 +281,19 @@ class RealBench:
     def resume(self, handle: Handle) -> None:
         """``virsh resume``."""
         self.guests[handle.uuid].domain.resume()
+
+    def undefine(self, handle: Handle) -> None:
+        """``virsh undefine --snapshots-metadata``."""
+        self.guests[handle.uuid].undefine()
+
+    def define_again(self, handle: Handle) -> None:
+        """``virsh define``."""
+        guest = self.guests[handle.uuid]
+        guest.domain.connect().defineXML(guest.dumped())
+
+    def create_anew(self, handle: Handle) -> None:
+        """``virsh destroy``, ``virsh create``."""
+        self.guests[handle.uuid].create_anew(self.guests[handle.uuid].dumped())
 
     def guest_works(self, handle: Handle) -> None:
         """It fills files with known bytes."""

@@ -7,6 +7,7 @@ from reconciler.model.desired import Desired, DesiredRevert, RevertConfig, Rever
 from reconciler.model.domain import ObservedDomain
 from reconciler.model.ledger import RequestState
 from reconciler.model.power import PowerState
+from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
 from tests.fakes.host import FakeHost
 from tests.fakes.storage import Content
 
@@ -103,7 +104,7 @@ def powers(fake: FakeHost) -> dict[str, PowerBefore]:
         owed = ledger.owed if ledger else None
         found[domain.name] = PowerBefore(
             due=domain.power if domain.is_active or owed is None else owed.state,
-            taken={e.name: e.power for e in ledger.entries} if ledger else {},
+            taken={record.name: _done_then(domain, record) for record in domain.records},
             requests=frozenset(
                 r.request
                 for r in (ledger.requests if ledger else ())
@@ -111,6 +112,15 @@ def powers(fake: FakeHost) -> dict[str, PowerBefore]:
             ),
         )
     return found
+
+
+def _done_then(domain: ObservedDomain, record: SnapshotRecord) -> PowerState | None:
+    """What the domain did when *record* was taken, as the ledger or, with memory, libvirt says."""
+    entry = domain.agreeing_entry(record)
+    if entry is not None and entry.power is not None:
+        return entry.power
+    says_it = record.memory is not MemoryCapture.NONE and record.state in ("running", "paused")
+    return PowerState(record.state) if says_it else None
 
 
 def _asked(revert: DesiredRevert, before: PowerBefore) -> PowerState:

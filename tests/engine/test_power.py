@@ -208,7 +208,7 @@ def test_a_transient_domain_is_not_shut_down() -> None:
     fake = host(domain("web01", vda="base"))
     fake.domain("web01").persistent = None
 
-    assert codes(applied(fake, wish(off("s1"), destroy=True))) == ["NotSupportedYet"]
+    assert codes(applied(fake, wish(off("s1"), destroy=True))) == ["DomainTransient"]
     assert fake.domain("web01").power is running
 
 

@@ -53,6 +53,43 @@ class Administrator:
             self.start(name)
         return domain
 
+    def undefine(self, name: str) -> None:
+        """``undefine --snapshots-metadata`` of a domain that is on: it is transient from then on."""
+        domain = self.host.domain(name)
+        if domain.live is not None:
+            domain.persistent = None
+
+    def define_again(self, name: str) -> None:
+        """``define`` from a ``dumpxml`` of now: a transient domain becomes persistent."""
+        domain = self.host.domain(name)
+        if domain.persistent is None and domain.live is not None:
+            domain.persistent = domain.live.copied()
+
+    def create_anew(self, name: str, disks: Mapping[str, str] | None = None) -> FakeDomain:
+        """A transient domain stops, and is created again under its UUID.
+
+        From a ``dumpxml`` of just before, or from an older file with *disks* and no ledger.
+        """
+        old = self.host.domain(name)
+        assert old.live is not None
+        dumped = old.live.copied()
+        for disk in dumped.disks:
+            disk.stated = None
+        if disks is not None:
+            dumped.ledger = None
+            for target, path in disks.items():
+                disk = dumped.disk(DiskTarget(target))
+                assert disk is not None
+                its_format = self.host.world.storage.file(ImagePath(path)).format
+                snapshots.put_on(disk, ImagePath(path), its_format)
+        power.shut_off(self.host.world, old)
+        new = FakeDomain(name=old.name, uuid=old.uuid, persistent=dumped, agent=old.agent)
+        new.obedience = old.obedience
+        self.host.world.domains[new.uuid] = new
+        power.start(self.host.world, new)
+        new.persistent = None
+        return new
+
     def attach_disk(self, name: str, target: str, path: str, *, cdrom: bool = False) -> None:
         """``attach-disk``, live and persistent; an image that is not there is made."""
         if path not in self.host.world.storage.files:
@@ -111,7 +148,8 @@ class Administrator:
 
     def managed_save(self, name: str) -> None:
         """``managedsave``."""
-        if self.host.domain(name).is_active:
+        domain = self.host.domain(name)
+        if domain.is_active and domain.persistent is not None:
             self.shut_off(name)
             self.host.domain(name).has_managed_save = True
 

@@ -8,6 +8,7 @@ from reconciler.model.domain import AgentState
 from reconciler.model.snapshot import DiskCapture
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
+from tests.fakes.domain import FakeDomain
 from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
 from tests.fakes.picking import Draw, a_domain, a_snapshot, free_name, some_targets
@@ -48,34 +49,49 @@ def take_inside(draw: Draw, fake: FakeHost) -> None:
     """virtsnap takes one inside the images, where all of them are qcow2."""
     domain = a_domain(draw, fake)
     name = free_name(draw, domain)
-    writable = [disk for disk in domain.definition.disks if disk.is_writable]
-    can = all(disk.format == "qcow2" for disk in writable) and not domain.has_let_go
-    if name and writable and can:
+    if name and _holds_snapshots(domain):
         Controller(fake).take(domain.name, name, inside=True)
         fake.guest_goes_on(domain.name)
 
 
+def _holds_snapshots(domain: FakeDomain) -> bool:
+    """Internal ones: every image that the guest writes to is qcow2, and QEMU has it."""
+    writable = [disk for disk in domain.definition.disks if disk.is_writable]
+    can = all(disk.format == "qcow2" for disk in writable) and not domain.has_let_go
+    return bool(writable) and can
+
+
 def take_by_hand(draw: Draw, fake: FakeHost) -> None:
-    """A person takes one, named as they like (a manifest may want that name)."""
+    """A person takes one of any kind, named as they like (a manifest may want that name)."""
     domain = a_domain(draw, fake)
     name = free_name(draw, domain, draw(st.sampled_from("uus")))
     targets = some_targets(draw, domain)
-    if name and targets:
+    how = draw(st.sampled_from(("disks", "disks", "disks", "memory", "inside")))
+    if not name or not targets:
+        return
+    if how == "disks":
         Person(fake).snapshot_create(domain.name, name, targets)
-        fake.guest_goes_on(domain.name)
+    elif how == "memory" and domain.is_active and not domain.has_let_go:
+        Person(fake).snapshot_with_memory(domain.name, name)
+    elif how == "inside" and _holds_snapshots(domain):
+        Person(fake).snapshot_internal(domain.name, name)
+    fake.guest_goes_on(domain.name)
 
 
 def change_power(draw: Draw, fake: FakeHost) -> None:
-    """Started, paused, resumed or shut off."""
-    name = a_domain(draw, fake).name
-    administrator = Administrator(fake)
+    """Started, paused, resumed or shut off; a transient one stops and is created anew."""
+    domain, administrator = a_domain(draw, fake), Administrator(fake)
+    name = domain.name
+    if domain.persistent is None and not domain.is_paused and draw(st.integers(0, 2)) == 0:
+        administrator.create_anew(name)
+        return
     verbs = (
         administrator.start,
         administrator.start,
         administrator.pause,
         administrator.pause,
         administrator.resume,
-        administrator.shut_off,
+        administrator.resume if domain.persistent is None else administrator.shut_off,
     )
     draw(st.sampled_from(verbs))(name)
 

@@ -141,6 +141,29 @@ def lost_sight(draw: Draw, fake: FakeHost) -> None:
         Person(fake).hide_folder(folder_of(path))
 
 
+def transience(draw: Draw, fake: FakeHost) -> None:
+    """A running domain is undefined; a transient one is defined again, or comes back, also from an
+    older file that knows nothing of its overlays."""
+    active = [domain for domain in fake.world.domains.values() if domain.is_active]
+    domain = pick(draw, sorted(active, key=lambda each: each.name))
+    administrator = Administrator(fake)
+    if domain is None:
+        return
+    if domain.persistent is not None:
+        administrator.undefine(domain.name)
+        return
+    what = draw(st.sampled_from(("define", "dump", "older")))
+    if what == "define":
+        administrator.define_again(domain.name)
+        return
+    first = {}
+    for disk in domain.definition.disks if what == "older" else ():
+        chain = fake.world.storage.header_chain(disk.source)
+        own = [path for path in chain or () if path.startswith(f"/images/{domain.name}-")]
+        first[disk.target] = own[0] if own else disk.source
+    administrator.create_anew(domain.name, first or None)
+
+
 def managed_save(draw: Draw, fake: FakeHost) -> None:
     """A running domain is put to disk with its memory."""
     active = [domain for domain in fake.world.domains.values() if domain.is_active]
@@ -267,4 +290,7 @@ MISHAPS: tuple[Happening, ...] = (
     lost_sight,
     lost_sight,
     managed_save,
+    managed_save,
+    transience,
+    transience,
 )

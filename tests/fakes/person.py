@@ -80,6 +80,8 @@ class Person:
     def revert(self, name: str, snapshot: str, *, redefine_disks: bool) -> None:
         """By hand: new overlays on the frozen layers, defined, the snapshot made current."""
         domain = self.host.domain(name)
+        if domain.persistent is None:
+            return  # it would be gone
         Administrator(self.host).shut_off(name)
         record = domain.record(SnapshotName(snapshot))
         for taken in record.disks.values():

@@ -142,6 +142,8 @@ def _check(
     has_memory = kind.memory is not MemoryCapture.NONE
     if has_memory and domain.live is None:
         raise refuse("there is no memory", 27)
+    if kind.halts and domain.persistent is None:
+        raise refuse("cannot halt after transient domain snapshot", 55)
     if (has_memory or kind.inside) and domain.has_let_go:
         raise refuse("the vm was paused due to previous migration", 1)
     if kind.inside and domain.live is not None and not has_memory:

@@ -145,6 +145,23 @@ class Guest:
         guest_agent.start(self.domain, "/sbin/later")
         self._wait(lambda: not self.is_running, "shut down", seconds=seconds)
 
+    # Definitions
+
+    def dumped(self) -> str:
+        """``virsh dumpxml --security-info``: with ``--inactive`` a guest that was undefined while it
+        ran shows its old definition."""
+        return str(self.domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
+
+    def undefine(self) -> None:
+        """``virsh undefine --snapshots-metadata``; one that runs is transient from then on."""
+        self.domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA)
+
+    def create_anew(self, xml: str) -> None:
+        """A transient guest is destroyed, and created from *xml*."""
+        connection = self.domain.connect()
+        self.domain.destroy()
+        self.domain = connection.createXML(xml, 0)
+
     # The agent's bad days
 
     def hang_agent(self, seconds: float = 30) -> None:

@@ -4,15 +4,35 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model.desired import DesiredSnapshot, Prune, Unmanaged
-from reconciler.model.names import SnapshotName
+from reconciler.model.chain import MEMORY_FORMAT
+from reconciler.model.desired import (
+    CaptureType,
+    DesiredRevert,
+    DesiredSnapshot,
+    Prune,
+    RevertPower,
+    Unmanaged,
+)
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.outcome import DomainStatus
+from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode
 from reconciler.model.request import Consent, PlanRequest, Selection
+from reconciler.model.snapshot import DiskCapture, MemoryCapture
 from reconciler.planning import adopting
 from reconciler.planning.index import index_of
 from reconciler.planning.world import world_of
-from tests.drawing import desired, domain, host, image, shut_off, unmanaged, wanted
+from tests.drawing import (
+    desired,
+    domain,
+    host,
+    image,
+    paused,
+    running,
+    shut_off,
+    unmanaged,
+    wanted,
+)
 from tests.engine.passes import reconciled
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
@@ -129,9 +149,134 @@ def test_a_lost_ledger_is_written_anew_first() -> None:
     assert steps(plan_of(fake, wish)) == ["adopt u1 mark"]
 
 
+def test_one_with_memory_takes_its_memory_file_along_and_leaves_what_it_stands_on() -> None:
+    fake = host(domain("web01", vda="base", vdb="data"))
+    Person(fake).snapshot_with_memory("web01", "u1")
+    fake.guest_goes_on("web01")
+    view = fake.guest_view("web01", "vda")
+    files = set(fake.world.storage.files)
+    u1 = DesiredSnapshot(name=SnapshotName("u1"), memory=True)
+
+    taken = plan_of(fake, wanted("web01", u1, unmanaged=ADOPT))
+    reconciled(fake, desired(wanted("web01", u1, unmanaged=ADOPT)), PlanRequest())
+
+    assert steps(taken) + codes(taken) == ["adopt u1 mark"]
+    assert set(fake.world.storage.files) == files
+    ledger = fake.read_ledger(fake.domain("web01").uuid)
+    assert ledger is not None
+    assert not ledger.images
+    gone = wanted("web01", prune=Prune.AUTO)
+    assert "remove base.u1.mem memory" in steps(plan_of(fake, gone))
+    reconciled(fake, desired(gone), PlanRequest())
+    assert set(fake.world.storage.files) == {image("base"), image("data")}
+    assert fake.guest_view("web01", "vda") == view
+
+
+def test_a_memory_file_whose_record_somebody_dropped_is_nobodys_again() -> None:
+    fake = host(domain("web01", vda="base"))
+    Person(fake).snapshot_with_memory("web01", "u1")
+    memory = fake.domain("web01").record(SnapshotName("u1")).memory_file
+    u1 = DesiredSnapshot(name=SnapshotName("u1"), memory=True)
+    reconciled(fake, desired(wanted("web01", u1, unmanaged=ADOPT)), PlanRequest())
+    Person(fake).snapshot_delete_metadata("web01", "u1")
+
+    reconciled(fake, desired(wanted("web01", prune=Prune.AUTO)), PlanRequest())
+
+    assert memory in fake.world.storage.files
+
+
+def test_a_memory_file_that_another_record_names_stays() -> None:
+    fake = host(domain("web01", vda="base"))
+    Person(fake).snapshot_with_memory("web01", "u1")
+    u1 = DesiredSnapshot(name=SnapshotName("u1"), memory=True)
+    reconciled(fake, desired(wanted("web01", u1, unmanaged=ADOPT)), PlanRequest())
+    Person(fake).snapshot_with_memory("web01", "u2")
+    records = fake.domain("web01").records
+    memory = records[SnapshotName("u1")].memory_file
+    records[SnapshotName("u2")].memory_file = memory
+
+    refused = why(fake, "u2")
+    reconciled(fake, desired(wanted("web01", prune=Prune.AUTO)), PlanRequest())
+
+    assert refused is not None
+    assert refused.code is RefusalCode.NOT_ADOPTABLE
+    assert "u1 has the same memory file" in refused.fact("cause")
+    assert memory in fake.world.storage.files
+
+
+@pytest.mark.parametrize("power", [running, shut_off])
+def test_an_internal_one_is_adopted_and_deleted(power: PowerState) -> None:
+    fake = host(domain("web01", power, vda="base", vdb="data"))
+    Person(fake).snapshot_internal("web01", "u1")
+    view = fake.guest_view("web01", "vda")
+    u1 = DesiredSnapshot(
+        name=SnapshotName("u1"), type=CaptureType.INTERNAL, memory=power is running
+    )
+
+    taken = plan_of(fake, wanted("web01", u1, unmanaged=ADOPT))
+    reconciled(fake, desired(wanted("web01", u1, unmanaged=ADOPT)), PlanRequest())
+
+    assert steps(taken) + codes(taken) == ["adopt u1 mark"]
+    after = plan_of(fake, wanted("web01", u1, unmanaged=ADOPT))
+    assert kinds(after) == []
+    gone = wanted("web01", prune=Prune.AUTO)
+    assert steps(plan_of(fake, gone))[0].startswith("delete u1")
+    reconciled(fake, desired(gone), PlanRequest())
+    assert not fake.domain("web01").records
+    assert not any(file.inside for file in fake.world.storage.files.values())
+    assert fake.guest_view("web01", "vda") == view
+
+
+@pytest.mark.parametrize("power", [running, paused])
+def test_what_the_guest_did_is_known_where_its_memory_was_kept(power: PowerState) -> None:
+    fake = host(domain("web01", power, vda="base"))
+    Person(fake).snapshot_with_memory("web01", "u1")
+    Administrator(fake).shut_off("web01")
+    u1 = DesiredSnapshot(name=SnapshotName("u1"), memory=True)
+    reconciled(fake, desired(wanted("web01", u1, unmanaged=ADOPT)), PlanRequest())
+    back = DesiredRevert(to=SnapshotName("u1"), request="r1", power=RevertPower.RECORDED)
+
+    plan = plan_of(fake, wanted("web01", u1, unmanaged=ADOPT, revert=back))
+    reconciled(fake, desired(wanted("web01", u1, unmanaged=ADOPT, revert=back)), PlanRequest())
+
+    assert not plan.warnings
+    assert fake.domain("web01").power is power
+    assert len(fake.domain("web01").went_on_from) == 1
+
+
 def internal(fake: FakeHost) -> None:
     Person(fake).snapshot_delete_metadata("web01", "u1")
     Person(fake).snapshot_internal("web01", "u1")
+    fake.world.storage.file(image("base.u1")).inside.append((SnapshotName("u1"), {}))
+
+
+def deleted_inside(fake: FakeHost) -> None:
+    Person(fake).snapshot_delete_metadata("web01", "u1")
+    Person(fake).snapshot_internal("web01", "u1")
+    fake.world.storage.file(image("base.u1")).inside.clear()
+
+
+def mixed(fake: FakeHost) -> None:
+    disk = fake.domain("web01").record(SnapshotName("u1")).disks[DiskTarget("vda")]
+    disk.capture = DiskCapture.MANUAL
+
+
+def memory_alone(fake: FakeHost) -> None:
+    record = fake.domain("web01").record(SnapshotName("u1"))
+    record.memory, record.memory_file = MemoryCapture.EXTERNAL, image("u1.mem")
+    record.disks[DiskTarget("vda")].capture = DiskCapture.SKIPPED
+
+
+def without_its_memory(fake: FakeHost) -> None:
+    record = fake.domain("web01").record(SnapshotName("u1"))
+    record.memory, record.memory_file = MemoryCapture.EXTERNAL, image("u1.mem")
+
+
+def memory_on_a_device(fake: FakeHost) -> None:
+    without_its_memory(fake)
+    record = fake.domain("web01").record(SnapshotName("u1"))
+    record.memory_file = ImagePath("/dev/vg/memory")
+    fake.world.storage.add(FakeFile(path=record.memory_file, format=MEMORY_FORMAT))
 
 
 def missing(fake: FakeHost) -> None:
@@ -163,6 +308,11 @@ def lost_before(fake: FakeHost) -> None:
     ("deed", "code"),
     [
         (internal, RefusalCode.NOT_ADOPTABLE),
+        (deleted_inside, RefusalCode.NOT_ADOPTABLE),
+        (mixed, RefusalCode.NOT_ADOPTABLE),
+        (memory_alone, RefusalCode.NOT_ADOPTABLE),
+        (without_its_memory, RefusalCode.STORAGE_ABSENT),
+        (memory_on_a_device, RefusalCode.NOT_ADOPTABLE),
         (missing, RefusalCode.STORAGE_ABSENT),
         (unreadable, RefusalCode.NEEDS_LOCAL_ACCESS),
         (overwritten, RefusalCode.NOT_ADOPTABLE),
