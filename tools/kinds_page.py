@@ -114,8 +114,7 @@ BELOW = """\
   with its memory or not at all. libvirt says error 84, "internal snapshot of a running VM must include the memory
   state"; disk-only, error 67, "active qemu domains require external disk snapshots". Say `memory: true`, or
   `power: "off"`.
-- **`PowerState`**, paused, after its memory was saved to a file while it was paused, or it came back paused from such a
-  file: see below.
+- **`PowerState`**, paused, after its memory was saved to a file while it was paused: see below.
 
 ## A paused guest whose memory was saved
 
@@ -132,8 +131,10 @@ migration" (memory to a file). 11.3 says the same of memory, error 1, "Inactive 
 refuses it on both, as the image is not QEMU's to write to then. A revert needs the guest off, with its present kept:
 no more memory can be saved, and a paused guest hears no power button. `virsh resume` ends all of these.
 
-That it was resumed is seen by what it wrote. One that was resumed and paused again without writing anything to a disk
-that was taken is still refused.
+That it was resumed is seen by the locks that QEMU keeps on every image of a chain it has, whatever the guest did
+meanwhile (with QEMU 10.0 one that came back paused from a memory image has let go of them too, with 7.2 it has them).
+Over a remote connection nobody can look at locks: there it is seen by what the guest wrote, and one that was resumed
+and paused again without writing anything to a disk that was taken is still refused.
 """
 
 

@@ -1,16 +1,14 @@
 """Changing image files that no QEMU has open: merged with qemu-img, unlinked."""
 
-import fcntl
 import os
 import stat
-import struct
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from reconciler.errors import HypervisorError, StepRefused
-from reconciler.hypervisor import domain_xml, qemu_img
+from reconciler.hypervisor import domain_xml, image_locks, qemu_img
 from reconciler.hypervisor.explaining import explaining
 from reconciler.hypervisor.live_disk import is_layer
 from reconciler.hypervisor.xml import parse
@@ -18,9 +16,6 @@ from reconciler.model.action import CommitOverlays, NewOverlay
 from reconciler.model.names import ImagePath
 
 _TRIES = 3
-#: QEMU keeps its image locks on these bytes of the file (block/file-posix.c).
-_LOCK_START, _LOCK_LENGTH = 100, 200
-_FLOCK = struct.Struct("hhqqi4x")
 _SECONDS_TO_LET_GO = 3.0
 
 
@@ -136,21 +131,11 @@ def _marks(action: CommitOverlays, what: str) -> tuple[tuple[int, int, int], ...
 def _is_locked(file: Path) -> bool:
     """A QEMU process still has the file open, after the moment that letting go may take."""
     deadline = time.monotonic() + _SECONDS_TO_LET_GO
-    while _has_lock(file):
+    while image_locks.has_lock(file):
         if time.monotonic() > deadline:
             return True
         time.sleep(0.1)
     return False
-
-
-def _has_lock(file: Path) -> bool:
-    asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _LOCK_START, _LOCK_LENGTH, 0)
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked)
-    finally:
-        os.close(descriptor)
-    return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
 
 
 def _flush(path: Path) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import libvirt
 
-from reconciler.hypervisor import domain_xml, fetch, ledger, power, snapshot_xml
+from reconciler.hypervisor import domain_xml, fetch, image_locks, ledger, power, snapshot_xml
 from reconciler.hypervisor.asking import Fetcher
 from reconciler.hypervisor.connection import Connection
 from reconciler.hypervisor.disks import DiskReader
@@ -23,6 +23,8 @@ from reconciler.model.chain import MEMORY_FORMAT, Image
 from reconciler.model.domain import (
     AgentState,
     BlockJob,
+    Disk,
+    DiskKind,
     JobKind,
     ObservedDomain,
     ObservedFolder,
@@ -131,6 +133,7 @@ class Observer:
             domain_job=fetched.domain_job,
             checkpoints=fetched.checkpoints,
             has_managed_save=fetched.has_managed_save,
+            holds_images=self._holds_images(state, live_disks),
             is_paused_on_error=power.is_paused_on_error(state, reason),
             firmware=seen.firmware,
             has_pflash=seen.has_pflash,
@@ -142,6 +145,15 @@ class Observer:
             journal_serial=remembered.serial,
             journal_requests=remembered.requests,
         )
+
+    def _holds_images(self, state: int, disks: tuple[Disk, ...] | None) -> bool | None:
+        """Asked only of a paused domain, whose QEMU may have let go of them."""
+        if state != libvirt.VIR_DOMAIN_PAUSED or not self._connection.is_local:
+            return None
+        files = [d for d in disks or () if d.kind is DiskKind.FILE and d.is_writable]
+        if any(disk.chain is None or disk.is_shareable for disk in files):
+            return None
+        return image_locks.are_held(path for disk in files for path in disk.chain or ())
 
     def _folders(self, images: tuple[Image, ...], shelf: ImageShelf) -> tuple[ObservedFolder, ...]:
         pools = fetch.pool_folders(self._connection.raw)

@@ -109,6 +109,9 @@ class ObservedDomain:
     domain_job: str | None = None
     checkpoints: tuple[str, ...] = ()
     has_managed_save: bool = False
+    #: of a paused domain: QEMU has its images, or has let go of them when its memory was saved;
+    #: None: nobody could tell, or it is not paused
+    holds_images: bool | None = None
     is_paused_on_error: bool = False
     #: ``bios`` or ``uefi``
     firmware: str = "bios"

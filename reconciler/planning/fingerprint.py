@@ -30,6 +30,7 @@ def of(world: World) -> str:
         journal_serial=0,
         journal_requests=(),
         power_detail="",
+        holds_images=None,
         memory_bytes=None,
         records=tuple(replace(record, ledger_serial=0) for record in domain.records),
     )

@@ -61,9 +61,12 @@ def saved_while_paused(world: World, snapshot: SnapshotName | None) -> Refusal |
     """Once the memory of a paused guest was saved, QEMU has let go of its images.
 
     Until it is resumed no commit, no internal snapshot and no other save will do (E9, E11).  That
-    it was resumed since is seen by what it wrote; one that wrote nothing counts as not resumed.
+    it was resumed since is seen by QEMU's locks on the images; where these cannot be asked, by what
+    it wrote: one that wrote nothing counts as not resumed.
     """
     domain = world.domain
+    if domain.holds_images:
+        return None
     saved = any(
         record.state == PowerState.PAUSED
         and record.memory is MemoryCapture.EXTERNAL

@@ -99,7 +99,12 @@ def _next_moment(world: World) -> int:
 
 def _shut_off(world: World) -> World:
     return altered.with_domain(
-        world, power=PowerState.SHUT_OFF, live=None, agent=altered.unheard(world.domain), jobs=()
+        world,
+        power=PowerState.SHUT_OFF,
+        live=None,
+        agent=altered.unheard(world.domain),
+        jobs=(),
+        holds_images=None,
     )
 
 

@@ -44,6 +44,8 @@ def taken(world: World, action: CreateSnapshot, created: int) -> World:
             jobs=(),
             agent=altered.unheard(changed),
         )
+    if action.memory is MemoryCapture.EXTERNAL:
+        changed = replace(changed, holds_images=None)
     record = _record_of(world, action, created)
     images = _images_with(world, action)
     return replace(world, images=images, domain=replace(changed, records=(*older, record)))

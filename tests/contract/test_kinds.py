@@ -134,12 +134,17 @@ def test_after_the_memory_of_a_paused_guest_was_saved_nothing_is_merged_until_it
         do(bench, handle, with_memory(bench, handle, "s2"))
     assert chain(bench, handle)[-1] == new.overlay
     assert [r.name for r in seen(bench, handle).records] == ["s1"]
+    assert seen(bench, handle).holds_images is False
 
     bench.resume(handle)
+    assert seen(bench, handle).holds_images is None
+    bench.pause(handle)
+    assert seen(bench, handle).holds_images is True
     merged()
     bench.host.pivot(handle.uuid, new.target)
 
     assert chain(bench, handle)[-1] == new.frozen
+    bench.resume(handle)
     bench.demand_whole(handle)
 
 

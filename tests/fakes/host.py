@@ -26,7 +26,7 @@ from reconciler.model.snapshot import DiskCapture
 from tests.fakes import agent, block_jobs, observing, offline, power, snapshots
 from tests.fakes.domain import FakeDomain
 from tests.fakes.storage import Content, ContentGone
-from tests.fakes.world import World
+from tests.fakes.world import LIBVIRT_10_9, World
 
 
 @dataclass
@@ -208,6 +208,8 @@ class FakeHost:
                 raise StepRefused(f"cannot start {found.name}: it has a managed save image")
             self.world.storage.file(memory)
             power.start(self.world, found, is_paused=is_paused)
+            # QEMU 10.0, unlike 7.2, takes the images only when the guest goes on
+            found.has_let_go = is_paused and self.world.version >= LIBVIRT_10_9
             found.went_on_from.append(memory)
 
     def forget_snapshot(self, domain: DomainUuid, snapshot: SnapshotName) -> None:

@@ -94,6 +94,7 @@ def _domain(world: World, domain: FakeDomain) -> ObservedDomain:
         domain_job=domain.domain_job,
         checkpoints=tuple(sorted(domain.checkpoints)),
         has_managed_save=domain.has_managed_save,
+        holds_images=not domain.has_let_go if domain.is_paused else None,
         is_paused_on_error=domain.is_paused_on_error,
         ledger=ledger if problem is None else None,
         ledger_problem=problem,

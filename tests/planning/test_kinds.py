@@ -9,8 +9,11 @@ from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import Consistency, EntryState
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.plan import DomainPlan, Risk
+from reconciler.model.refusal import RefusalCode
 from reconciler.model.request import PlanRequest
-from reconciler.planning import planner
+from reconciler.planning import planner, safety
+from reconciler.planning.index import index_of
+from reconciler.planning.world import world_of
 from tests.drawing import FOLDER, desired, domain, host, image, paused, shut_off, wanted
 from tests.engine.passes import reconciled
 from tests.fakes.administrator import Administrator
@@ -242,17 +245,35 @@ def test_once_the_memory_of_a_paused_guest_was_saved_it_must_go_on_first() -> No
     assert steps(plan_of(fake, wanted("web01", prune=AUTO)))[0] == "commit vda base ← vda-s1 active"
 
 
-def test_one_that_went_on_and_wrote_may_be_paused_again() -> None:
+def test_one_that_went_on_may_be_paused_again() -> None:
     fake = host(domain("web01", paused, vda="base"))
     Controller(fake).take("web01", "s1", memory=True)
     Administrator(fake).resume("web01")
     Administrator(fake).pause("web01")
-    assert codes(plan_of(fake, wanted("web01", prune=AUTO))) == ["PowerState s1"]
-
-    fake.guest_writes("web01", "vda", 1, 7)
 
     assert steps(plan_of(fake, wanted("web01", prune=AUTO)))[0] == "commit vda base ← vda-s1 active"
     assert codes(plan_of(fake, wanted("web01", kept(), kept("s2")))) == []
+
+
+def test_where_the_locks_cannot_be_asked_one_that_wrote_went_on() -> None:
+    fake = host(domain("web01", paused, vda="base"))
+    Controller(fake).take("web01", "s1", memory=True)
+    Administrator(fake).resume("web01")
+    Administrator(fake).pause("web01")
+
+    assert why_not_merged(fake) is RefusalCode.POWER_STATE
+    fake.guest_writes("web01", "vda", 1, 7)
+    assert why_not_merged(fake) is None
+
+
+def why_not_merged(fake: FakeHost) -> RefusalCode | None:
+    """Of a guest whose images lie where nobody can look at locks."""
+    observed = fake.observe()
+    (seen,) = observed.domains
+    remote = replace(observed, domains=(replace(seen, holds_images=None),))
+    index = index_of(remote)
+    found = safety.saved_while_paused(world_of(index, remote.domains[0]), None)
+    return found.code if found else None
 
 
 def test_one_in_another_branch_is_another_qemu_and_may_be_paused() -> None:

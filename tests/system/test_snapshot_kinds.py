@@ -269,8 +269,8 @@ def test_a_paused_guest_whose_memory_was_saved(place: tuple[Lab, Desk]) -> None:
 
     assert seen == LET_GO
     assert by_hand.names(bench.guest) == ["s1", "s2"]
-    bench.go_on()
-    bench.guest.domain.suspend()
+    bench.bring("running")
+    bench.bring("paused")  # at once: it has written nothing
     assert bench.apply() == YES
     assert by_hand.names(bench.guest) == []
     bench.guest.domain.resume()
