@@ -6,7 +6,7 @@ from reconciler.cli.exit_code import ExitCode
 from reconciler.cli.options import Options, Output
 from reconciler.cli.sources import has_manifests, load_desired
 from reconciler.errors import ManifestError
-from reconciler.model.desired import DesiredHost
+from reconciler.model.desired import DesiredDomain, DesiredHost
 
 
 def observe(options: Options) -> int:
@@ -40,13 +40,21 @@ def observe(options: Options) -> int:
 
 def observed_hosts(options: Options) -> tuple[DesiredHost, ...]:
     """The hosts of the manifests where there are some and no URI was named, else the connection."""
+    return observed_with_manifests(options)[0]
+
+
+def observed_with_manifests(
+    options: Options,
+) -> tuple[tuple[DesiredHost, ...], tuple[DesiredDomain, ...]]:
+    """The same with the domains that these manifests declare."""
     if options.connect is not None or not has_manifests(options):
-        return (wiring.only_host(options),)
+        return (wiring.only_host(options),), ()
     try:
-        return wiring.hosts_of(load_desired(options, allow_empty=True), options)
+        desired = load_desired(options, allow_empty=True)
+        return wiring.hosts_of(desired, options), desired.domains
     except ManifestError as error:
         if options.manifests is not None:
             raise
         # looking needs no manifest, so those that lie here by chance must not prevent it
         note(f"manifests are not used: {error.problems[0]}", is_quiet=options.is_quiet)
-        return (wiring.only_host(options),)
+        return (wiring.only_host(options),), ()

@@ -12,14 +12,14 @@ from reconciler.cli import wiring
 from reconciler.cli.chosen import Pair
 from reconciler.cli.console import show_document, show_lines
 from reconciler.cli.exit_code import ExitCode, of_outcomes, of_plan
-from reconciler.cli.observe import observed_hosts
+from reconciler.cli.observe import observed_with_manifests
 from reconciler.cli.options import Options, Output
 from reconciler.cli.plan import show_plan
 from reconciler.cli.progress import listening
 from reconciler.cli.stopping import stopping
 from reconciler.errors import UsageError, VirtsnapError
-from reconciler.model.desired import Desired
-from reconciler.model.domain import ObservedHost
+from reconciler.model.desired import Desired, DesiredDomain, DesiredHost
+from reconciler.model.domain import ObservedDomain, ObservedHost
 from reconciler.model.names import HostName, SnapshotName
 from reconciler.model.outcome import DomainOutcome
 from reconciler.model.plan import Plan
@@ -48,6 +48,9 @@ def release(options: Options, held: Held, request: Request = None) -> int:
 
     A manifest that still says `protect: true` puts it back with the next apply.  With --request,
     end the doubt about a revert instead: it counts as done.
+
+    No manifest is needed.  Where there are some, and no -c, a domain that says `suspend: true`,
+    or its Host does, is left alone.
     """
     from reconciler.engine import executor
     from reconciler.engine.reconcile import observe_all
@@ -65,7 +68,7 @@ def release(options: Options, held: Held, request: Request = None) -> int:
             f"cannot release {held}: a request belongs to a domain, not to a snapshot",
             hint=f"virtsnap release {domain_name} --request {request}",
         )
-    hosts = observed_hosts(options)
+    hosts, declared = observed_with_manifests(options)
     with wiring.opened(hosts, options, is_readonly=False) as connections:
         seen = observe_all(connections)
         observed, domain = _pair(seen, domain_name)
@@ -73,12 +76,14 @@ def release(options: Options, held: Held, request: Request = None) -> int:
             _demand_managed((observed, domain), SnapshotName(snapshot))
         host = next(h for h in hosts if seen.get(h.name) is observed)
         desired = Desired(source="", revision=None, is_complete=False, hosts=(host,), domains=())
+        is_suspended = _is_suspended(host, domain, declared)
         if request is None:
-            part = releasing.release(host, observed, domain, SnapshotName(snapshot))
+            named = SnapshotName(snapshot)
+            part = releasing.release(host, observed, domain, named, is_suspended=is_suspended)
         else:
-            part = releasing.mark_done(host, observed, domain, request)
+            part = releasing.mark_done(host, observed, domain, request, is_suspended=is_suspended)
         plan = planner.whole((part,), desired, created_at=datetime.now(UTC))
-        if not part.steps:
+        if not part.steps or part.held:
             what = f"{held} is not held" if request is None else f"{request} is not in doubt"
             return _nothing_done(plan, desired, what, options)
         stop = threading.Event()
@@ -86,6 +91,15 @@ def release(options: Options, held: Held, request: Request = None) -> int:
             tools = wiring.tools(connections, hosts, options, listener=listener, stop=stop)
             outcomes = executor.apply(plan, desired, PlanRequest(), tools)
     return _end(plan, outcomes, options)
+
+
+def _is_suspended(
+    host: DesiredHost, domain: ObservedDomain, declared: tuple[DesiredDomain, ...]
+) -> bool:
+    """Its manifest or that of its host says so."""
+    of_domain = (w for w in declared if w.host == host.name)
+    named = (w for w in of_domain if w.domain in (domain.name, domain.uuid))
+    return host.is_suspended or any(wish.is_suspended for wish in named)
 
 
 def _pair(seen: Mapping[HostName, ObservedHost], wanted: str) -> Pair:

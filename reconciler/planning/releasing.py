@@ -1,12 +1,14 @@
 """The plan that ends one hold, or one doubt about a revert request: ``virtsnap release``."""
 
+from dataclasses import replace
+
 from reconciler.model.action import AdoptRequest, ReleaseSnapshot
 from reconciler.model.desired import DesiredHost
 from reconciler.model.domain import ObservedDomain, ObservedHost
 from reconciler.model.ledger import RequestState
 from reconciler.model.names import SnapshotName
-from reconciler.model.plan import DomainPlan, Reason
-from reconciler.planning import differ, fingerprint, safety
+from reconciler.model.plan import DomainPlan, HeldBecause, Reason
+from reconciler.planning import differ, fingerprint, holding, safety
 from reconciler.planning.builder import Builder
 from reconciler.planning.differ import Declared
 from reconciler.planning.index import index_of
@@ -17,29 +19,45 @@ _NOBODY = Declared(source="", is_complete=False, domain=None)
 
 
 def release(
-    host: DesiredHost, observed: ObservedHost, domain: ObservedDomain, snapshot: SnapshotName
+    host: DesiredHost,
+    observed: ObservedHost,
+    domain: ObservedDomain,
+    snapshot: SnapshotName,
+    *,
+    is_suspended: bool = False,
 ) -> DomainPlan:
-    """One step, or none where no hold is; refused while nothing may be changed on *domain*."""
+    """One step, or none where no hold is; refused while nothing may be changed on *domain*, and held
+    while it is suspended."""
     world = world_of(index_of(observed), domain, host.folders)
     record = domain.record(snapshot)
     is_held = record is not None and world.is_held(record)
-    return _plan(host, world, ReleaseSnapshot(snapshot=snapshot) if is_held else None)
+    ends = ReleaseSnapshot(snapshot=snapshot) if is_held else None
+    return _plan(host, world, ends, is_suspended=is_suspended)
 
 
 def mark_done(
-    host: DesiredHost, observed: ObservedHost, domain: ObservedDomain, request: str
+    host: DesiredHost,
+    observed: ObservedHost,
+    domain: ObservedDomain,
+    request: str,
+    *,
+    is_suspended: bool = False,
 ) -> DomainPlan:
     """A request that may have been done counts as done; no step where there is no such doubt."""
     world = world_of(index_of(observed), domain, host.folders)
     known = world.ledger.request(request)
     if known is None or known.state is not RequestState.UNPROVEN:
-        return _plan(host, world, None)
+        return _plan(host, world, None, is_suspended=is_suspended)
     done = AdoptRequest(request=request, snapshot=known.to, state=RequestState.DONE)
-    return _plan(host, world, done)
+    return _plan(host, world, done, is_suspended=is_suspended)
 
 
 def _plan(
-    host: DesiredHost, world: World, action: ReleaseSnapshot | AdoptRequest | None
+    host: DesiredHost,
+    world: World,
+    action: ReleaseSnapshot | AdoptRequest | None,
+    *,
+    is_suspended: bool,
 ) -> DomainPlan:
     domain, builder = world.domain, Builder(world)
     if action is not None:
@@ -47,7 +65,7 @@ def _plan(
         if not builder.refusals:
             builder.add(action, Reason.RELEASE_ASKED)
     print_ = fingerprint.of(world)
-    return DomainPlan(
+    plan = DomainPlan(
         host=host.name,
         domain=domain.name,
         uuid=domain.uuid,
@@ -58,7 +76,12 @@ def _plan(
         refusals=tuple(builder.refusals),
         power=domain.power,
         agent=domain.agent,
+        is_suspended=is_suspended,
     )
+    if not is_suspended:
+        return plan
+    held = holding.all_of(plan, HeldBecause.SUSPENDED)
+    return replace(plan, held=held, held_from_run=held)
 
 
 def why_not_released(world: World, snapshot: SnapshotName) -> str | None:

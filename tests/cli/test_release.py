@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from reconciler.model.ledger import LedgerRequest, RequestState
+from reconciler.model.names import SnapshotName
 from tests.cli.conftest import Command, manifest
 from tests.drawing import domain, host, unmanaged
 from tests.fakes.administrator import Administrator
@@ -119,3 +122,28 @@ def test_a_request_in_doubt_counts_as_done(
     again = virtsnap("release", "web01", "--request", "INC-1")
     assert (again.code, again.out) == (0, "INC-1 is not in doubt: nothing to do\n")
     assert virtsnap("release", "web01/s1", "--request", "INC-1").code == 64
+
+
+@pytest.mark.parametrize("words", [("web01/s1",), ("web01", "--request", "INC-7")])
+def test_a_suspended_domain_is_left_alone_unless_no_manifest_is_asked(
+    held: Command, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    domain = held.host.domain("web01")
+    ledger = held.host.read_ledger(domain.uuid)
+    assert ledger is not None
+    doubt = LedgerRequest(request="INC-7", to=SnapshotName("s1"), state=RequestState.UNPROVEN)
+    held.host.remember(domain.uuid, replace(ledger, requests=(doubt,)))
+    held.host.world.changes.clear()
+    path = tmp_path / "suspended.yaml"
+    spec = {"suspend": True, "snapshots": [{"name": "s1"}]}
+    metadata = {"name": "web01"}
+    document = {"apiVersion": "virtsnap/v1", "kind": "DomainSnapshots", "metadata": metadata}
+    path.write_text(json.dumps({**document, "spec": spec}))
+
+    result = held("release", *words, "-f", str(path))
+
+    assert result.code == 5
+    assert "the manifest says `suspend: true`, nothing is changed" in result.out
+    assert not held.host.world.changes
+    assert held("release", *words).code == 0
+    assert held.host.world.changes
