@@ -63,11 +63,20 @@ def take_a_snapshot_inside_the_image() -> FakeHost:
 
 
 def adopt_what_is_there() -> FakeHost:
-    """``web01`` with two snapshots taken by virsh."""
+    """``web01`` with three snapshots taken by virsh, one with its memory."""
     fake = declare_a_snapshot()
     for name in ("before-upgrade", "test"):
         Person(fake).snapshot_create("web01", name)
         _write(fake, "web01", "vda", 40 * _MIB)
+    Person(fake).snapshot_with_memory("web01", "in-production")
+    return fake
+
+
+def snapshot_a_transient_domain() -> FakeHost:
+    """``runner07`` runs, and is not defined."""
+    fake = FakeHost(World(uri="qemu:///system"))
+    _define(fake, "runner07", "vda")
+    Administrator(fake).undefine("runner07")
     return fake
 
 
@@ -107,6 +116,7 @@ MADE: dict[str, Callable[[], FakeHost]] = {
     "08-wait-for-another-domain": wait_for_another_domain,
     "09-take-a-snapshot-shut-off": declare_a_snapshot,
     "10-go-back": go_back,
+    "11-snapshot-a-transient-domain": snapshot_a_transient_domain,
 }
 
 
