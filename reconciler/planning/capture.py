@@ -6,7 +6,7 @@ from reconciler.model.names import ImagePath, folder_of
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import MemoryCapture
-from reconciler.planning import overlay_names, safety
+from reconciler.planning import letting_go, overlay_names
 from reconciler.planning.world import World
 
 #: from here on libvirt takes internal snapshots of a shut-off domain that names its flash (facts §13)
@@ -46,7 +46,7 @@ def memory_of(world: World, snapshot: DesiredSnapshot) -> MemoryCapture | Refusa
             device=devices,
             cause=f"the state of {devices} cannot be saved",
         )
-    still = safety.saved_while_paused(world, snapshot.name)
+    still = letting_go.why_not(world, snapshot.name)
     if still is not None:
         return still
     if is_internal:
@@ -112,7 +112,7 @@ def why_not_internal(world: World, snapshot: DesiredSnapshot) -> Refusal | None:
             cause="this libvirt refuses it with UEFI firmware in this power state",
         )
     if domain.power is PowerState.PAUSED:
-        return safety.saved_while_paused(world, snapshot.name)
+        return letting_go.why_not(world, snapshot.name)
     return None
 
 

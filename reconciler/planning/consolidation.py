@@ -139,9 +139,16 @@ def _rewritten_children(
     world: World, going: set[SnapshotName]
 ) -> Iterator[tuple[frozenset[SnapshotName], Refusal]]:
     for name in sorted(going):
-        why = why_not_forget(world, name)
+        why = why_not_forget(world, name) or _why_memory_stays(world, name)
         if why is not None:
             yield frozenset({name}), why
+
+
+def _why_memory_stays(world: World, name: SnapshotName) -> Refusal | None:
+    """Asked before anything is merged: the record waits for its memory image to go."""
+    record = world.domain.record(name)
+    removals = [] if record is None else [r for r in _memory_of(world, record) if r.is_present]
+    return next((why for r in removals if (why := safety.why_not_remove(world, r))), None)
 
 
 def why_not_forget(world: World, name: SnapshotName) -> Refusal | None:

@@ -6,7 +6,7 @@ from reconciler.model.action import DeleteSnapshot
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import DiskCapture, SnapshotRecord
-from reconciler.planning import capture, readable, safety, transience
+from reconciler.planning import capture, letting_go, readable, safety, transience
 from reconciler.planning.world import World
 
 #: before it, libvirt asks QEMU to delete from all devices, and ignores that one cannot (E9)
@@ -38,7 +38,7 @@ def why_not_delete(world: World, action: DeleteSnapshot) -> Refusal | None:
     """Why libvirt would refuse, or would leave something behind, or somebody else reads the image."""
     for why in (
         safety.why_held(world, action.snapshot),
-        safety.saved_while_paused(world, action.snapshot),
+        letting_go.why_not(world, action.snapshot),
         safety.undescribed(world),
     ):
         if why is not None:

@@ -185,6 +185,18 @@ def test_a_memory_file_whose_record_somebody_dropped_is_nobodys_again() -> None:
     assert memory in fake.world.storage.files
 
 
+def test_a_memory_file_that_must_not_be_removed_keeps_the_snapshot_from_going() -> None:
+    fake = host(domain("web01", vda="base"))
+    Person(fake).snapshot_with_memory("web01", "u1")
+    u1 = DesiredSnapshot(name=SnapshotName("u1"), memory=True)
+    reconciled(fake, desired(wanted("web01", u1, unmanaged=ADOPT)), PlanRequest())
+    fake.world.storage.folder("/images").is_shared = True
+
+    plan = plan_of(fake, wanted("web01", prune=Prune.AUTO))
+
+    assert steps(plan) + codes(plan) == ["SharedStorage u1"]
+
+
 def test_a_memory_file_that_another_record_names_stays() -> None:
     fake = host(domain("web01", vda="base"))
     Person(fake).snapshot_with_memory("web01", "u1")

@@ -11,7 +11,7 @@ from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.plan import DomainPlan, Risk
 from reconciler.model.refusal import RefusalCode
 from reconciler.model.request import PlanRequest
-from reconciler.planning import planner, safety
+from reconciler.planning import letting_go, planner
 from reconciler.planning.index import index_of
 from reconciler.planning.world import world_of
 from tests.drawing import FOLDER, desired, domain, host, image, paused, shut_off, wanted
@@ -272,7 +272,7 @@ def why_not_merged(fake: FakeHost) -> RefusalCode | None:
     (seen,) = observed.domains
     remote = replace(observed, domains=(replace(seen, holds_images=None),))
     index = index_of(remote)
-    found = safety.saved_while_paused(world_of(index, remote.domains[0]), None)
+    found = letting_go.why_not(world_of(index, remote.domains[0]), None)
     return found.code if found else None
 
 
