@@ -137,6 +137,11 @@ class ObservedDomain:
         return self.live is not None
 
     @property
+    def is_transient(self) -> bool:
+        """It is on, and no definition outlives it."""
+        return self.live is not None and self.persistent is None
+
+    @property
     def disks(self) -> tuple[Disk, ...]:
         """The disks the guest sees now, or will see at the next start."""
         return self.live if self.live is not None else (self.persistent or ())

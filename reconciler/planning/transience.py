@@ -8,7 +8,7 @@ from reconciler.planning.world import World
 def why_not(world: World, cause: str, *, snapshot: SnapshotName | None = None) -> Refusal | None:
     """Of a transient domain the refusal of what would end it, for *cause*; else None."""
     domain = world.domain
-    if domain.persistent is not None:
+    if not domain.is_transient:
         return None
     return refusal(RefusalCode.DOMAIN_TRANSIENT, snapshot=snapshot, domain=domain.name, cause=cause)
 
@@ -17,7 +17,7 @@ def warning(world: World) -> str | None:
     """What becomes of snapshots of a transient domain: libvirt drops their records with it, the
     ledger too, and the overlays stay (facts §1.3)."""
     name = world.domain.name
-    if world.domain.persistent is not None:
+    if not world.domain.is_transient:
         return None
     return (
         f"{name} is transient: when it stops, its snapshots and what virtsnap knows of them vanish, and"

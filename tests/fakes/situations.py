@@ -151,7 +151,7 @@ CHECKS: dict[str, Check] = {
     "stated wrongly": lambda _host, domain: any(
         disk.stated and disk.chain != disk.stated for disk in domain.persistent or ()
     ),
-    "transient": lambda _host, domain: domain.persistent is None,
+    "transient": lambda _host, domain: domain.is_transient,
     "power owed": lambda _host, domain: bool(domain.ledger and domain.ledger.owed),
     "no agent": lambda _host, domain: domain.agent is AgentState.ABSENT,
 }
