@@ -74,7 +74,10 @@ def _why_not_now(builder: Builder, wish: Declared, before: World) -> Refusal | N
     if entry is None:
         return keeping.impossible(wanted, "virtsnap does not manage it")
     if entry.state is not EntryState.TAKEN:
-        return keeping.impossible(wanted, f"it is {entry.state}")
+        anew = builder.world.ledger.entry(wanted.to)
+        is_anew = anew is not None and anew.state is EntryState.TAKEN
+        until = ", and this plan takes it anew; plan again after it" if is_anew else ""
+        return keeping.impossible(wanted, f"it is {entry.state}{until}")
     return None
 
 
