@@ -199,8 +199,10 @@ def _merged(
             images[path] = replace(image, backing=action.base, backing_format=action.base_format)
 
     def shrunk(disk: Disk) -> Disk:
-        if disk.chain is None or action.top not in disk.chain or action.base not in disk.chain:
+        known = disk.chain or disk.stated  # of a chain that cannot be read, what is said of it
+        if known is None or action.top not in known or action.base not in known:
             return disk
+        chain = disk.chain.without(merged) if disk.chain else None
         offline = action.method is CommitMethod.OFFLINE
         stated = disk.stated.without(merged) if disk.stated and not offline else None
         if disk.source == action.top:
@@ -208,9 +210,9 @@ def _merged(
                 disk,
                 source=action.base,
                 format=action.base_format,
-                chain=disk.chain.without(merged),
+                chain=chain,
                 stated=stated,
             )
-        return replace(disk, chain=disk.chain.without(merged), stated=stated)
+        return replace(disk, chain=chain, stated=stated)
 
     return replace(world, images=images, domain=altered.mapped_disks(world.domain, shrunk))
