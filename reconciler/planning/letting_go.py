@@ -15,15 +15,15 @@ def why_not(world: World, snapshot: SnapshotName | None) -> Refusal | None:
     it wrote: one that wrote nothing counts as not resumed.
     """
     domain = world.domain
-    if domain.holds_images:
+    if domain.power is not PowerState.PAUSED or domain.holds_images:
         return None
-    saved = any(
+    has_let_go = domain.holds_images is False or any(
         record.state == PowerState.PAUSED
         and record.memory is MemoryCapture.EXTERNAL
         and not _has_run_since(world, record)
         for record in domain.records
     )
-    if domain.power is not PowerState.PAUSED or not saved:
+    if not has_let_go:
         return None
     return refusal(
         RefusalCode.POWER_STATE,
