@@ -5,10 +5,10 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.lab.fixtures import lab, lab_clean, second_lab
+from tests.lab.fixtures import lab, lab_clean, loop_devices, second_lab
 from tests.lab.versions import told
 
-__all__ = ["lab", "lab_clean", "second_lab"]
+__all__ = ["lab", "lab_clean", "loop_devices", "second_lab"]
 
 # Drawing a host is a long story; its length is not the health of a test.
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]

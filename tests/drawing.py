@@ -39,7 +39,12 @@ shut_off = PowerState.SHUT_OFF
 
 
 def image(name: str) -> ImagePath:
-    """``base`` → ``/images/base.qcow2``; a name with a dot keeps its suffix (``base.img`` is raw)."""
+    """``base`` → ``/images/base.qcow2``; a name with a dot keeps its suffix (``base.img`` is raw).
+
+    ``/dev/vg0/web01`` is what it says: a block device, raw.
+    """
+    if name.startswith("/"):
+        return ImagePath(name)
     return ImagePath(f"{FOLDER}/{name}" if "." in name else f"{FOLDER}/{name}.qcow2")
 
 
@@ -210,12 +215,13 @@ def desired(
     prune_gone: Prune = Prune.NEVER,
     is_complete: bool = True,
     host_name: HostName = LOCAL,
+    folders: tuple[str, ...] = (),
 ) -> Desired:
     """A source that declares these domains."""
     return Desired(
         source=SOURCE,
         revision=None,
         is_complete=is_complete,
-        hosts=(DesiredHost(name=host_name, prune_gone=prune_gone),),
+        hosts=(DesiredHost(name=host_name, prune_gone=prune_gone, folders=folders),),
         domains=domains,
     )

@@ -45,11 +45,19 @@ from tests.fakes.happenings import Happening
 from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
 from tests.fakes.picking import Draw
-from tests.fakes.storage import FakeFile
+from tests.fakes.storage import OVERLAYS, FakeFile
 from tests.fakes.world import LIBVIRT_9_0, LOCAL, World
 
 LIBVIRT_11_3 = 11_003_000
 TEMPLATE = ImagePath("/images/template.qcow2")
+#: qcow2, raw, a raw block device
+BASES = (
+    "/images/{name}-{target}.qcow2",
+    "/images/{name}-{target}.qcow2",
+    "/images/{name}-{target}.img",
+    "/images/{name}-{target}.img",
+    "/dev/vg0/{name}-{target}",
+)
 NEW_NAMES = ("n1", "n2", "n3")
 NIGHTLY = Window(schedule="0 2 * * *", duration=timedelta(hours=2), zone=ZoneInfo("Europe/Madrid"))
 ALWAYS = Window(schedule="@hourly", duration=timedelta(hours=2), zone=UTC)
@@ -132,7 +140,7 @@ def _begin(draw: Draw, fake: FakeHost, obedience: tuple[Obedience, ...]) -> None
         name = f"web{number + 1:02}"
         disks = {}
         for target in ("vda", "vdb", "vdc")[: draw(st.sampled_from((1, 2, 2, 3)))]:
-            path = f"/images/{name}-{target}.{draw(st.sampled_from(('qcow2', 'img')))}"
+            path = draw(st.sampled_from(BASES)).format(name=name, target=target)
             if target == "vda" and draw(st.integers(0, 2)) == 0:
                 path = f"/images/{name}-{target}.qcow2"
                 _template(fake)
@@ -161,11 +169,19 @@ def desired_for(draw: Draw, fake: FakeHost) -> Desired:
     if draw(st.integers(0, 9)) == 0:
         domains.append(_declared("nobody", ()))
     domains = draw(_one_after_another(domains))
+    has_devices = any(file.is_device for file in fake.world.storage.files.values())
+    fake.world.extra_folders = (OVERLAYS,) if has_devices else fake.world.extra_folders
     return Desired(
         source=draw(st.sampled_from((SOURCE, SOURCE, SOURCE, "another source"))),
         revision=None,
         is_complete=draw(st.integers(0, 4)) > 0,
-        hosts=(DesiredHost(name=LOCAL, prune_gone=draw(st.sampled_from(Prune))),),
+        hosts=(
+            DesiredHost(
+                name=LOCAL,
+                prune_gone=draw(st.sampled_from(Prune)),
+                folders=(OVERLAYS,) if has_devices else (),
+            ),
+        ),
         domains=tuple(draw(st.permutations(domains))),
     )
 

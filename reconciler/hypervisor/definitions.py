@@ -1,7 +1,5 @@
 """Writing domain definitions: the ledger in them, and the image of a disk."""
 
-import os
-import stat
 from copy import deepcopy
 from typing import Any
 
@@ -9,6 +7,7 @@ import libvirt
 
 from reconciler.errors import HypervisorError, StepRefused
 from reconciler.hypervisor import domain_xml, ledger, snapshot_xml
+from reconciler.hypervisor.devices import is_device
 from reconciler.hypervisor.explaining import explaining
 from reconciler.hypervisor.live_disk import is_layer
 from reconciler.hypervisor.xml import Element, parse, written
@@ -64,7 +63,7 @@ def switch_disk(domain: Any, target: DiskTarget, *, to: ImagePath, image_format:
         is_there = is_layer(reading.active, to) and reading.active.format == image_format
         if is_there and not reading.is_spelled:
             return
-        snapshot_xml.point_at(element, to, image_format, is_block=_is_block(to))
+        snapshot_xml.point_at(element, to, image_format, is_block=is_device(to))
         domain.connect().defineXML(written(root))
         now = domain_xml.disk(_disk_element(_persistent(domain, 0), target, what))
     if now.is_spelled or not is_layer(now.active, to) or now.active.format != image_format:
@@ -137,10 +136,3 @@ def _disk_element(root: Element, target: DiskTarget, what: str) -> Element:
         if domain_xml.target_of(element) == target:
             return element
     raise StepRefused(f"cannot {what}: the domain has no disk {target}")
-
-
-def _is_block(path: ImagePath) -> bool:
-    try:
-        return stat.S_ISBLK(os.stat(path).st_mode)  # noqa: PTH116
-    except OSError:
-        return False

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from reconciler.hypervisor.domain_xml import DiskReading, Layer
 from reconciler.hypervisor.images import ImageShelf
 from reconciler.model.chain import BackingChain, Image, Presence
-from reconciler.model.domain import Disk, DiskKind
+from reconciler.model.domain import ON_STORAGE, Disk, DiskKind
 from reconciler.model.names import ImagePath
 
 Volumes = Mapping[tuple[str, str], str]
-_ON_STORAGE = (DiskKind.FILE, DiskKind.BLOCK)
 
 
 class DiskReader:
@@ -34,7 +33,7 @@ class DiskReader:
         """Say which formats these definitions give to which images."""
         for reading in readings:
             for layer in self._layers(reading):
-                if layer.path and layer.kind in _ON_STORAGE:
+                if layer.path and layer.kind in ON_STORAGE:
                     self._shelf.declare(self._shelf.spelled(layer.path), layer.format)
 
     def _live(self, reading: DiskReading) -> Disk:
@@ -83,7 +82,7 @@ class DiskReader:
 
     def _walked(self, reading: DiskReading) -> BackingChain | None:
         active, source = self._layers(reading)[0], self._source(reading)
-        if source is None or active.kind not in _ON_STORAGE or not self._is_local:
+        if source is None or active.kind not in ON_STORAGE or not self._is_local:
             return None
         return self._shelf.chain(source, active.format)
 
@@ -91,7 +90,7 @@ class DiskReader:
         """The chain as written down; None when a part of it is no file or device."""
         images: list[ImagePath] = []
         for layer in self._layers(reading):
-            if layer.path is None or layer.kind not in _ON_STORAGE:
+            if layer.path is None or layer.kind not in ON_STORAGE:
                 return None
             images.append(self._shelf.spelled(layer.path))
         return BackingChain(tuple(reversed(images))) if len(set(images)) == len(images) else None
@@ -106,16 +105,18 @@ class DiskReader:
         return BackingChain(images) if len(set(images)) == len(images) else spelled
 
     def _state(self, reading: DiskReading, chain: BackingChain) -> None:
-        formats = [layer.format for layer in reversed(self._layers(reading))]
-        for image, image_format in zip(chain.images, formats, strict=True):
+        layers = tuple(reversed(self._layers(reading)))
+        formats = [layer.format for layer in layers]
+        for image, layer in zip(chain.images, layers, strict=True):
             below = chain.below(image)
             self._shelf.state(
                 Image(
                     path=image,
-                    format=image_format,
+                    format=layer.format,
                     presence=Presence.UNKNOWN,
                     backing=below,
                     backing_format=formats[chain.images.index(below)] if below else None,
                     is_examined=False,
+                    is_device=layer.kind is DiskKind.BLOCK,
                 )
             )

@@ -2,12 +2,14 @@
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.hypervisor.devices import number_of
 from reconciler.hypervisor.images import ImageShelf
 from reconciler.model.domain import ObservedFolder
-from reconciler.model.names import ImagePath
+from reconciler.model.names import ImagePath, folder_of
 
 #: File systems that several hosts can mount at once.  FUSE is mostly a network in disguise.
 _SHARED = re.compile(
@@ -58,6 +60,27 @@ def scanned(folder: str, shelf: ImageShelf, mounts: Mounts) -> ObservedFolder:
         is_shared=mounts.is_shared(folder),
         others=others,
     )
+
+
+def device_folders(devices: Iterable[ImagePath], shelf: ImageShelf) -> list[ObservedFolder]:
+    """The folders of *devices*: listed if all volumes beside them could be looked at.
+
+    Nothing is made there, so nothing is known of their room.
+    """
+    listed: dict[str, bool] = {}
+    for path in devices:
+        number = number_of(path)
+        beside = () if number is None else shelf.paths.devices.beside(path, number)
+        folder = folder_of(path)
+        for spelling in beside:
+            other = shelf.spelled(spelling)
+            if not shelf.is_declared(other):
+                listed[folder] = shelf.probe(other) and listed.get(folder, True)
+        listed.setdefault(folder, True)
+    return [
+        ObservedFolder(path=folder, is_listed=is_listed, is_writable=False)
+        for folder, is_listed in listed.items()
+    ]
 
 
 def _looked_through(folder: str, shelf: ImageShelf) -> tuple[bool, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from dataclasses import replace
 
 from reconciler.errors import HypervisorError
 from reconciler.hypervisor import qcow2, qemu_img
@@ -128,16 +129,26 @@ class ImageShelf:
             return _unread(path, image_format, Presence.MISSING)
         except (OSError, ValueError):
             return _unread(path, image_format, Presence.UNKNOWN)
-        is_block = stat.S_ISBLK(status.st_mode)
-        if not is_block and not stat.S_ISREG(status.st_mode):
+        if stat.S_ISBLK(status.st_mode):
+            return self._examine_device(path, status.st_rdev, image_format)
+        if not stat.S_ISREG(status.st_mode):
             return _unread(path, image_format, Presence.UNKNOWN)
-        allocated = None if is_block else status.st_blocks * _BLOCK_SIZE
+        allocated = status.st_blocks * _BLOCK_SIZE
         if image_format == MEMORY_FORMAT:
             return Image(path=path, format=MEMORY_FORMAT, allocated=allocated)
         if image_format == RAW:
-            size = _block_size(path) if is_block else status.st_size
+            size = status.st_size
             return Image(path=path, format=RAW, virtual_size=size, allocated=allocated)
         return self._read(path, image_format, allocated)
+
+    def _examine_device(self, path: ImagePath, number: int, image_format: str | None) -> Image:
+        """Of a raw one nothing is read, not even by us."""
+        size = self.paths.devices.size(number) or _size_by_seeking(path)
+        if image_format == RAW:
+            image = Image(path=path, format=RAW, virtual_size=size)
+        else:
+            image = self._read(path, image_format, None)
+        return replace(image, is_device=True, device_size=size)
 
     def _read(self, path: ImagePath, image_format: str | None, allocated: int | None) -> Image:
         try:
@@ -249,7 +260,7 @@ def _start_of(path: ImagePath) -> bytes | None:
         os.close(descriptor)
 
 
-def _block_size(path: ImagePath) -> int | None:
+def _size_by_seeking(path: ImagePath) -> int | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:

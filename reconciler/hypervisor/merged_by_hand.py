@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 from reconciler.hypervisor import qemu_img
+from reconciler.hypervisor.devices import is_device
 from reconciler.hypervisor.images import ImageShelf
 from reconciler.model.chain import Image, Presence
 from reconciler.model.ledger import Ledger
@@ -35,6 +36,8 @@ class HandMergeFinder:
         return tuple(pair for pair in sorted(pairs) if self._is_same(pair, pairs[pair]))
 
     def _is_same(self, pair: tuple[ImagePath, ImagePath], formats: tuple[str, str]) -> bool:
+        if any(map(is_device, pair)):  # what is written to a device leaves no mark on its node
+            return qemu_img.holds_the_same(pair[0], formats[0], pair[1], formats[1])
         key = (*_mark(pair[0]), *_mark(pair[1]))
         if key not in self._answers:
             self._answers[key] = qemu_img.holds_the_same(pair[0], formats[0], pair[1], formats[1])

@@ -13,7 +13,7 @@ from reconciler.hypervisor.connection import Connection
 from reconciler.hypervisor.disks import DiskReader
 from reconciler.hypervisor.domain_xml import Definition
 from reconciler.hypervisor.fetch import Fetched
-from reconciler.hypervisor.folders import Mounts, scanned
+from reconciler.hypervisor.folders import Mounts, device_folders, scanned
 from reconciler.hypervisor.images import ImageShelf
 from reconciler.hypervisor.merged_by_hand import HandMergeFinder
 from reconciler.hypervisor.paths import PathBook
@@ -32,7 +32,7 @@ from reconciler.model.domain import (
     Undescribed,
 )
 from reconciler.model.ledger import MEMORY, LedgerReading, Remembered
-from reconciler.model.names import DiskTarget, DomainUuid, HostName, folder_of
+from reconciler.model.names import DiskTarget, DomainUuid, HostName, folder_of, is_below_dev
 from reconciler.model.snapshot import SnapshotRecord
 
 _JOB_KINDS = {
@@ -158,10 +158,13 @@ class Observer:
     def _folders(self, images: tuple[Image, ...], shelf: ImageShelf) -> tuple[ObservedFolder, ...]:
         pools = fetch.pool_folders(self._connection.raw)
         named = {os.path.realpath(folder) for folder in (*self._extra_folders, *pools)}
-        named |= {folder_of(image.path) for image in images}
+        named |= {folder_of(image.path) for image in images if not image.is_device}
         mounts = Mounts.read()
-        wanted = sorted(f for f in named if f != "/dev" and not f.startswith("/dev/"))
-        return tuple(scanned(folder, shelf, mounts) for folder in wanted)
+        found = [scanned(folder, shelf, mounts) for folder in named if not is_below_dev(folder)]
+        known = {folder.path for folder in found}
+        devices = [image.path for image in images if image.is_device]
+        found += [f for f in device_folders(devices, shelf) if f.path not in known]
+        return tuple(sorted(found, key=lambda folder: folder.path))
 
     def _with_hand_merges(self, domain: ObservedDomain, shelf: ImageShelf) -> ObservedDomain:
         if domain.jobs or not domain.records:

@@ -3,14 +3,19 @@
 import os
 import stat
 
+from reconciler.hypervisor.devices import DeviceNames, number_of
 from reconciler.model.names import ImagePath
 
 
 class PathBook:
-    """Canonical paths: symlinks resolved, and of two hard links the one that was asked for first."""
+    """Canonical paths: symlinks resolved, and of two hard links the one that was asked for first.
 
-    def __init__(self, *, is_local: bool) -> None:
+    A block device is called by its lasting name instead; see ``devices``.
+    """
+
+    def __init__(self, *, is_local: bool, devices: DeviceNames | None = None) -> None:
         self._is_local = is_local
+        self.devices = devices or DeviceNames()
         self._known: dict[str, ImagePath] = {}
         self._by_inode: dict[tuple[int, int], ImagePath] = {}
         self._folders: dict[str, str] = {}
@@ -32,6 +37,8 @@ class PathBook:
                 status = os.stat(real)  # noqa: PTH116 - hot
         except (OSError, ValueError):
             return real
+        if stat.S_ISBLK(status.st_mode):
+            return ImagePath(self.devices.name(status.st_rdev, self._in_real_folder(path)))
         return self._by_inode.setdefault((status.st_dev, status.st_ino), real)
 
     def _in_real_folder(self, path: str) -> ImagePath:
@@ -46,8 +53,11 @@ class PathBook:
 
 
 def is_same_file(one: str, other: str) -> bool:
-    """Whether two spellings name one file here; equal text where neither exists."""
+    """Whether two spellings name one file or device here; equal text where neither exists."""
     try:
-        return os.path.samefile(one, other)  # noqa: PTH121
+        if os.path.samefile(one, other):  # noqa: PTH121
+            return True
     except OSError:
         return os.path.realpath(one) == os.path.realpath(other)
+    number = number_of(one)
+    return number is not None and number == number_of(other)

@@ -1,15 +1,14 @@
 """Writing libvirt's snapshot records: put right, or dropped alone (facts §4.4)."""
 
-import os
-import stat
 from typing import Any
 
 import libvirt
 
 from reconciler.hypervisor import snapshot_xml
+from reconciler.hypervisor.devices import is_device
 from reconciler.hypervisor.explaining import explaining
 from reconciler.hypervisor.xml import Element, parse, written
-from reconciler.model.action import RedefineSnapshot, SourceChange
+from reconciler.model.action import RedefineSnapshot
 from reconciler.model.ledger import Ledger
 from reconciler.model.names import SnapshotName
 
@@ -22,7 +21,8 @@ def redefine(domain: Any, action: RedefineSnapshot, *, is_local: bool) -> None:
         if action.description is not None:
             snapshot_xml.describe(root, action.description)
         for change in action.sources:
-            snapshot_xml.change(root, change, is_block=is_local and _is_block(change))
+            is_block = is_local and change.source is not None and is_device(change.source)
+            snapshot_xml.change(root, change, is_block=is_block)
         _write(domain, root, make_current=action.make_current)
 
 
@@ -71,12 +71,3 @@ def _write(domain: Any, root: Element, *, make_current: bool) -> None:
     if make_current:
         flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT
     domain.snapshotCreateXML(written(root), flags)
-
-
-def _is_block(change: SourceChange) -> bool:
-    if change.source is None:
-        return False
-    try:
-        return stat.S_ISBLK(os.stat(change.source).st_mode)  # noqa: PTH116
-    except OSError:
-        return False

@@ -45,6 +45,10 @@ class Image:
     is_blank: bool = False
     #: internal snapshots since which nothing was written, as the file says while no QEMU has it open
     unwritten_since: tuple[str, ...] = ()
+    #: a block device: nobody makes or removes it, and it never grows
+    is_device: bool = False
+    #: the bytes of that device
+    device_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

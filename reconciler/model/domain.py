@@ -29,6 +29,10 @@ class DiskKind(enum.StrEnum):
     OTHER = "other"
 
 
+#: kinds whose images have a path that this machine, if it is the host, can look at
+ON_STORAGE = (DiskKind.FILE, DiskKind.BLOCK)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disk:
     """One disk of a definition.
@@ -50,6 +54,11 @@ class Disk:
     is_excluded: bool = False
     chain: BackingChain | None = None
     stated: BackingChain | None = None
+
+    @property
+    def is_on_storage(self) -> bool:
+        """Its images are files or block devices."""
+        return self.kind in ON_STORAGE
 
     @property
     def is_writable(self) -> bool:

@@ -46,3 +46,8 @@ def folder_of(path: ImagePath) -> str:
 def base_name(path: ImagePath) -> str:
     """The last part of *path*."""
     return path.rpartition("/")[2]
+
+
+def is_below_dev(folder: str) -> bool:
+    """*folder* is of devices: a file made there would lie in memory and be gone after a reboot."""
+    return folder == "/dev" or folder.startswith("/dev/")

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from reconciler.model.action import NewOverlay
-from reconciler.model.chain import Image
-from reconciler.model.domain import AgentState, ObservedDomain
-from reconciler.model.names import DiskTarget
+from reconciler.model.chain import BackingChain, Image
+from reconciler.model.domain import AgentState, Disk, DiskKind, ObservedDomain
+from reconciler.model.names import DiskTarget, ImagePath
 from reconciler.model.snapshot import SnapshotRecord
 from reconciler.planning.world import World
 
@@ -35,6 +35,13 @@ def mapped_disks(domain: ObservedDomain, change: object) -> ObservedDomain:
 def without_job(world: World, disk: DiskTarget) -> World:
     """The block job of that disk has ended."""
     return with_domain(world, jobs=tuple(job for job in world.domain.jobs if job.disk != disk))
+
+
+def standing_on(disk: Disk, overlay: ImagePath, chain: BackingChain | None) -> Disk:
+    """*disk* on an overlay of ours, which is a file, whatever lies below it."""
+    return replace(
+        disk, kind=DiskKind.FILE, source=overlay, format="qcow2", chain=chain, stated=None
+    )
 
 
 def blank(world: World, new: NewOverlay) -> Image:

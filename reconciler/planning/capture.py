@@ -138,6 +138,13 @@ def why_not_inside(world: World, snapshot: DesiredSnapshot, disk: Disk) -> Refus
         )
     assert disk.source is not None
     image = world.image(disk.source)
+    if image.is_device:
+        return refusal(
+            RefusalCode.DISK_NOT_SUPPORTED,
+            snapshot=snapshot.name,
+            disk=disk.target,
+            cause="qcow2 on a block device, which cannot grow by what a snapshot inside keeps",
+        )
     if not image.is_examined:
         return refusal(
             RefusalCode.NEEDS_LOCAL_ACCESS,

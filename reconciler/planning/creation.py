@@ -10,7 +10,7 @@ from reconciler.model.desired import (
     Power,
     Quiesce,
 )
-from reconciler.model.domain import AgentState, Disk
+from reconciler.model.domain import AgentState, Disk, DiskKind
 from reconciler.model.ledger import Consistency, EntryState
 from reconciler.model.names import DiskTarget, ImagePath, folder_of
 from reconciler.model.power import PowerState
@@ -254,6 +254,8 @@ def why_not_supported(world: World, disk: Disk) -> str | None:
     unsupported = safety.unsupported_kind(disk.kind)
     if unsupported is not None:
         return unsupported
+    if disk.kind is DiskKind.BLOCK and not world.host.is_local:
+        return "a block device on another machine, whose other names cannot be known from here"
     image = world.image(disk.source) if disk.source else None
     if disk.is_encrypted or (image and image.is_encrypted):
         return "encrypted"
@@ -276,13 +278,13 @@ def _new_overlay(
     refused = _depth(world, wish, snapshot, disk)
     if refused is not None:
         return refused
-    refused = _room(world, snapshot, disk, len(earlier) + 1)
-    if refused is not None:
-        return refused
     taken = frozenset(new.overlay for new in earlier)
     path = overlay_names.overlay_path(world, disk, snapshot.name, snapshot.overlay, taken)
     if isinstance(path, Refusal):
         return Refusal(code=path.code, snapshot=snapshot.name, facts=path.facts)
+    refused = _room(world, snapshot, disk.target, path, earlier)
+    if refused is not None:
+        return refused
     return NewOverlay(
         target=disk.target,
         frozen=disk.source,
@@ -291,17 +293,20 @@ def _new_overlay(
     )
 
 
-def _room(world: World, snapshot: DesiredSnapshot, disk: Disk, number: int) -> Refusal | None:
+def _room(
+    world: World,
+    snapshot: DesiredSnapshot,
+    disk: DiskTarget,
+    path: ImagePath,
+    earlier: list[NewOverlay],
+) -> Refusal | None:
     """An empty qcow2 overlay takes less than a megabyte; with less the guest stops at once."""
-    assert disk.source is not None
-    folder = folder_of(disk.source)
+    folder = folder_of(path)
     free = next((f.free for f in world.host.folders if f.path == folder), None)
-    need = number * LEAST_ROOM
+    need = (1 + sum(folder_of(new.overlay) == folder for new in earlier)) * LEAST_ROOM
     if free is None or free >= need:
         return None
-    return _refuse(
-        snapshot, RefusalCode.NO_SPACE, disk=disk.target, folder=folder, need=need, free=free
-    )
+    return _refuse(snapshot, RefusalCode.NO_SPACE, disk=disk, folder=folder, need=need, free=free)
 
 
 def _depth(

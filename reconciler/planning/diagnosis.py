@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from reconciler.model.desired import Desired, DesiredHost
-from reconciler.model.domain import ObservedHost
+from reconciler.model.domain import DiskKind, ObservedHost
 from reconciler.model.finding import Finding, FindingCode, finding
 from reconciler.model.names import ImagePath, folder_of
 from reconciler.planning import creation, differ, examining
@@ -93,7 +93,7 @@ def _folders(host: ObservedHost, declared: tuple[str, ...]) -> Iterator[Finding]
         for domain in host.domains
         for disks in domain.definitions
         for disk in disks
-        if disk.source is not None and disk.is_writable
+        if disk.source is not None and disk.is_writable and disk.kind is not DiskKind.BLOCK
     }
     for folder in sorted(host.folders, key=lambda folder: folder.path):
         path = folder.path

@@ -11,7 +11,7 @@ from reconciler.model.desired import (
     DesiredSnapshot,
     Unmanaged,
 )
-from reconciler.model.domain import Disk, DiskKind
+from reconciler.model.domain import Disk
 from reconciler.model.drift import (
     CaptureDiffers,
     ChainBroken,
@@ -171,7 +171,7 @@ def unsound_disks(world: World) -> Iterator[Difference]:
         if stored is not None and stored.source != disk.source:
             yield DefinitionsDisagree(disk=disk.target, live=disk.source, persistent=stored.source)
     for disk in domain.disks:
-        if disk.kind is not DiskKind.FILE or not disk.is_writable or disk.source is None:
+        if not disk.is_on_storage or not disk.is_writable or disk.source is None:
             continue
         broken = _break(world, disk)
         if broken is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from reconciler.model.chain import Presence
 from reconciler.model.desired import Quiesce
-from reconciler.model.domain import AgentState, Disk
+from reconciler.model.domain import AgentState, Disk, DiskKind
 from reconciler.model.drift import (
     ChainBroken,
     CurrentMisplaced,
@@ -27,7 +27,7 @@ from reconciler.model.finding import Finding, FindingCode, finding
 from reconciler.model.names import DiskTarget, ImagePath, folder_of
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture
-from reconciler.planning import creation, differ, storage
+from reconciler.planning import creation, differ, overlay_names, storage
 from reconciler.planning.differ import Declared
 from reconciler.planning.world import World
 
@@ -294,6 +294,10 @@ def _disks(world: World) -> Iterator[Finding]:
         if not disk.is_writable:
             continue  # CD-ROMs and the like hold nothing that a snapshot could lose
         cause = creation.why_not_supported(world, disk)
+        if cause is None and disk.kind is DiskKind.BLOCK and not overlay_names.declared(world):
+            cause = (
+                "a block device, and no folder for overlays is declared (spec.folders of the Host)"
+            )
         if disk.is_excluded:
             cause = "left out by the definition (snapshot='no')"
         if cause is not None:

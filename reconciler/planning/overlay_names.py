@@ -7,7 +7,14 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from reconciler.model.domain import Disk
 from reconciler.model.ledger import MEMORY
-from reconciler.model.names import DiskTarget, ImagePath, base_name, file_name_part, folder_of
+from reconciler.model.names import (
+    DiskTarget,
+    ImagePath,
+    base_name,
+    file_name_part,
+    folder_of,
+    is_below_dev,
+)
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning.world import World
 
@@ -49,7 +56,7 @@ def _rendered(
     assert disk.source is not None
     try:
         return _compiled(template).render(
-            image={"folder": folder_of(disk.source), "name": base_name(disk.source)},
+            image={"folder": _own_folder(world, disk), "name": base_name(disk.source)},
             domain={"name": file_name_part(world.domain.name), "uuid": world.domain.uuid},
             disk={"target": target},
             snapshot={"name": file_name_part(snapshot)},
@@ -62,10 +69,8 @@ def _rendered(
 def _free(world: World, disk: Disk, text: str, taken: frozenset[ImagePath]) -> ImagePath | Refusal:
     assert disk.source is not None
     path = ImagePath(text)
-    allowed = {
-        folder_of(disk.source),
-        *(folder.rstrip("/") or "/" for folder in world.declared_folders),
-    }
+    is_device = world.image(disk.source).is_device
+    allowed = {*declared(world), *(() if is_device else (folder_of(disk.source),))}
     name = base_name(path)
     plain = path.startswith("/") and name not in ("", ".", "..") and not _has_control(text)
     if not plain or folder_of(path) not in allowed or len(name.encode()) > MAX_FILE_NAME:
@@ -74,8 +79,24 @@ def _free(world: World, disk: Disk, text: str, taken: frozenset[ImagePath]) -> I
             path=text,
             disk=disk.target,
             folder=", ".join(sorted(allowed)),
+            device=disk.source if is_device else None,
         )
     return first_free(path, taken | _named(world) | world.taken_in(folder_of(path)))
+
+
+def _own_folder(world: World, disk: Disk) -> str:
+    """Where the disk's own image lies; for a block device the first of the Host's folders."""
+    assert disk.source is not None
+    folders = declared(world)
+    if folders and world.image(disk.source).is_device:
+        return folders[0]
+    return folder_of(disk.source)
+
+
+def declared(world: World) -> tuple[str, ...]:
+    """The Host's folders in its order; never one of devices, which lies in memory."""
+    folders = (folder.rstrip("/") or "/" for folder in world.declared_folders)
+    return tuple(folder for folder in folders if not is_below_dev(folder))
 
 
 def _has_control(text: str) -> bool:

@@ -3,7 +3,7 @@
 from reconciler.model.action import RevertInternal, RevertSnapshot, ShutDownDomain, StartDomain
 from reconciler.model.chain import Presence
 from reconciler.model.desired import DesiredDomain, Power, Quiesce
-from reconciler.model.domain import Disk, DiskKind
+from reconciler.model.domain import Disk
 from reconciler.model.drift import ChainBroken
 from reconciler.model.ledger import RequestState
 from reconciler.model.names import ImagePath, SnapshotName, folder_of
@@ -75,7 +75,7 @@ def why_not_now(world: World, owes: PowerState) -> Refusal | None:
 def _unstartable(off: World) -> Refusal | None:
     limit = creation.libvirt_limit(off)
     for disk in off.domain.disks:
-        if disk.kind is not DiskKind.FILE or disk.source is None:
+        if not disk.is_on_storage or disk.source is None:
             continue
         chain = disk.chain.images if disk.chain else (disk.source,)
         for path in chain:

@@ -96,6 +96,12 @@ def undescribed(world: World) -> Refusal | None:
 def _unfit(
     world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
 ) -> Refusal | None:
+    device = next((path for path in action.merged if world.image(path).is_device), None)
+    if device is not None:
+        cause = (
+            f"{device} is a block device: an overlay there is not virtsnap's to merge and remove"
+        )
+        return refusal(RefusalCode.DISK_NOT_SUPPORTED, image=device, disk=action.disk, cause=cause)
     for path in (action.base, *action.merged):
         image = world.image(path)
         if image.internal_snapshots:
@@ -203,12 +209,41 @@ def shared_storage(world: World, path: ImagePath) -> Refusal | None:
 def _space(
     world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
 ) -> Refusal | None:
+    base = world.image(action.base)
+    if base.is_device:
+        return _device_space(world, action, base)
     need = copied_bytes(world, action)
     folder = folder_of(action.base)
     free = next((f.free for f in world.host.folders if f.path == folder), None)
     if free is not None and need > free:
         return refusal(RefusalCode.NO_SPACE, disk=action.disk, folder=folder, need=need, free=free)
     return None
+
+
+def _device_space(world: World, action: CommitOverlays | FinishJob, base: Image) -> Refusal | None:
+    """A device does not grow: all that the guest could ever have written has to fit."""
+    size = max(world.image(path).virtual_size or 0 for path in (action.base, *action.merged))
+    need = size if base.format == "raw" else full_qcow2(size)
+    if base.device_size is not None and need <= base.device_size:
+        return None
+    return refusal(
+        RefusalCode.NO_SPACE,
+        disk=action.disk,
+        folder=action.base,
+        device=action.base,
+        need=need,
+        free=base.device_size,
+    )
+
+
+def full_qcow2(size: int) -> int:
+    """At most so many bytes a qcow2 image takes with every cluster in use.
+
+    The smallest clusters need the most beside the data: of 512 bytes, 8 for the L2 entry and 8 for
+    a reference count of 64 bits, and as much again for the tables of those.  One MiB is for the
+    header and what is rounded up.
+    """
+    return size + size // 16 + (1 << 20)
 
 
 def copied_bytes(world: World, action: CommitOverlays | FinishJob) -> int:
@@ -223,7 +258,7 @@ def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:
     path = action.path
     image = world.image(path)
     is_known = path in world.ledger.image_paths or path in world.emptied
-    if not is_known and not _is_its_memory(world, action):
+    if image.is_device or (not is_known and not _is_its_memory(world, action)):
         return refusal(RefusalCode.UNMANAGED_READER, image=path, kind="file", readers=path)
     if action.cause is RemovalCause.UNUSED and action.is_present and not image.is_blank:
         return _still_read(path, "file", base_name(path))
@@ -344,10 +379,8 @@ def broken(world: World, difference: ChainBroken) -> Refusal:
 def unsupported_kind(kind: DiskKind) -> str | None:
     """Why a disk of that kind cannot be captured by this version."""
     match kind:
-        case DiskKind.FILE:
+        case DiskKind.FILE | DiskKind.BLOCK:
             return None
-        case DiskKind.BLOCK:
-            return "a block device"
         case DiskKind.NETWORK:
             return "a network disk"
         case DiskKind.EMPTY:

@@ -131,7 +131,7 @@ def _reverted(world: World, action: RevertSnapshot) -> World:
             return disk
         overlay, frozen = new[disk.target].overlay, new[disk.target].frozen
         chain = BackingChain(tuple(reversed((overlay, *world.walk(frozen)))))
-        return replace(disk, source=overlay, format="qcow2", chain=chain, stated=None)
+        return altered.standing_on(disk, overlay, chain)
 
     return replace(world, images=images, domain=altered.mapped_disks(world.domain, put_back))
 
@@ -208,6 +208,7 @@ def _merged(
         if disk.source == action.top:
             return replace(
                 disk,
+                kind=world.kind_of(action.base),
                 source=action.base,
                 format=action.base_format,
                 chain=chain,

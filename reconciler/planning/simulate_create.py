@@ -31,7 +31,7 @@ def taken(world: World, action: CreateSnapshot, created: int) -> World:
         if new is None or disk.source != new.frozen:
             return disk
         chain = disk.chain.grown_by(new.overlay) if disk.chain else None
-        return replace(disk, source=new.overlay, format="qcow2", chain=chain, stated=None)
+        return altered.standing_on(disk, new.overlay, chain)
 
     older = tuple(replace(r, is_current=False) for r in world.domain.records)
     changed = altered.mapped_disks(world.domain, grown)

@@ -265,7 +265,7 @@ def orphaned(world: World, *, by_dangling: bool = True) -> Iterator[ImageOrphane
     given = {image.path for image in given_up(world)}
     for path, (disk, snapshot) in sorted(_ours(world).items()):
         image = world.images.get(path)
-        if image is None or image.presence is not Presence.PRESENT:
+        if image is None or image.presence is not Presence.PRESENT or image.is_device:
             continue
         if path in reached and path not in given:
             continue

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from reconciler.model.chain import Image, Presence
-from reconciler.model.domain import Disk, ObservedDomain, ObservedHost
+from reconciler.model.domain import Disk, DiskKind, ObservedDomain, ObservedHost
 from reconciler.model.ledger import (
     CommitState,
     EntryState,
@@ -105,6 +105,10 @@ class World:
         """The image of that path; one nobody could look at is there, and unknown."""
         unknown = Image(path=path, format="", presence=Presence.UNKNOWN, is_examined=False)
         return self.images.get(path, unknown)
+
+    def kind_of(self, path: ImagePath) -> DiskKind:
+        """What a definition calls a disk whose active image is *path*."""
+        return DiskKind.BLOCK if self.image(path).is_device else DiskKind.FILE
 
     def walk(self, top: ImagePath) -> tuple[ImagePath, ...]:
         """The images from *top* down, as far as they are known; *top* first."""

@@ -93,8 +93,8 @@ WORDS: dict[Code, Words] = {
         sentence="cannot work on {disk|the disks} of {domain}: {cause|disks of this kind are not "
         "supported}",
         hint="leave it out: `disks: {{disk|TARGET}: skip}`",
-        meaning="External snapshots need a file-backed, writable disk that only one domain writes "
-        "to, and that the definition does not exclude.",
+        meaning="External snapshots need a writable disk on files or a block device of this "
+        "machine, that only one domain writes to, and that the definition does not exclude.",
         by_hand="Skip the disk in the manifest, and back it up by the means of its storage.",
     ),
     Code.DOMAIN_BUSY: Words(
@@ -215,10 +215,12 @@ WORDS: dict[Code, Words] = {
     Code.NO_SPACE: Words(
         sentence="cannot change {thing}: not enough space[ in {folder}][, {need} needed]"
         "[, {free} free]",
-        hint="df -h {folder!q|FOLDER}; make room",
+        hint="[blockdev --getsize64 {device!q}; make the device larger (lvextend), or ]"
+        "df -h {folder!q|FOLDER}; make room",
         meaning="A commit copies data into its base, and every overlay grows. A full file system "
-        "pauses guests.",
-        by_hand="Make room in that folder.",
+        "pauses guests. A block device does not grow at all: a commit into one is begun only if "
+        "all that the disk can hold has room there.",
+        by_hand="Make room in that folder, or make the device larger.",
     ),
     Code.NOT_ADOPTABLE: Words(
         sentence="cannot adopt {snapshot|it}: {cause|it is not whole}",
@@ -238,11 +240,14 @@ WORDS: dict[Code, Words] = {
     ),
     Code.OUTSIDE_FOLDERS: Words(
         sentence="cannot take {thing}: the image {image|path} lies outside the folders where "
-        "images may be made[ ({folder})]",
+        "images may be made[ ({folder})][; {device} is a block device, which has no folder of its "
+        "own]",
         hint="change `overlay` in {manifest}, or add the folder to spec.folders of the Host",
         meaning="Images are made only in the folder of the disk's own image and in the Host's "
-        "`folders`, symlinks resolved.",
-        by_hand="Add the folder to the Host manifest if it is meant.",
+        "`folders`, symlinks resolved. Beside a block device none is ever made: `/dev` lies in "
+        "memory. `{{ image.folder }}` of a disk on one is the first of the Host's `folders`.",
+        by_hand="Add the folder to the Host manifest if it is meant; for a block device one on a "
+        "file system with room for what the guest writes.",
     ),
     Code.POWER_STATE: Words(
         sentence="cannot change {thing}: {domain} is {state|in the wrong power state}[, {cause}]",

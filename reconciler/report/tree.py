@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
 from reconciler.model.chain import Presence
-from reconciler.model.domain import DiskKind
+from reconciler.model.domain import ON_STORAGE
 from reconciler.model.names import ImagePath, base_name
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
 from reconciler.report.lines import Line, Tone, padded
@@ -126,7 +126,7 @@ def _disk(disk: DiskDocument, *, is_verbose: bool) -> Iterator[Line]:
         what = "is read only" if not disk.is_writable else "has no image"
         yield Line(f"{target}{disk.kind} disk, {what}", Tone.QUIET)
         return
-    is_broken = not disk.is_whole and disk.kind in (DiskKind.FILE, DiskKind.BLOCK)
+    is_broken = not disk.is_whole and disk.kind in ON_STORAGE
     unknown = "? ← " if is_broken else ""
     tone = Tone.REFUSED if is_broken or _has_missing(disk.chain) else Tone.PLAIN
     yield Line(f"{target}{unknown}{_chain(disk.chain, is_verbose=is_verbose)}", tone)

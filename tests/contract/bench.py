@@ -12,7 +12,7 @@ from lxml import etree
 from reconciler.engine.ports import Hypervisor
 from reconciler.model.action import CommitMethod, CommitOverlays, CreateSnapshot, NewOverlay
 from reconciler.model.chain import Image
-from reconciler.model.domain import Disk, ObservedDomain
+from reconciler.model.domain import Disk, DiskKind, ObservedDomain
 from reconciler.model.ledger import Consistency
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName, folder_of
 from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
@@ -20,9 +20,10 @@ from tests.fakes.administrator import Administrator
 from tests.fakes.domain import FakeAgent, Obedience
 from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
-from tests.fakes.storage import CLUSTER, Content, FakeFile
-from tests.lab.domain_xml import DiskSpec
+from tests.fakes.storage import CLUSTER, OVERLAYS, Content, FakeFile
+from tests.lab.domain_xml import DiskSpec, block_device
 from tests.lab.guest import Guest, Lab
+from tests.lab.loop import LoopDevices
 
 TARGETS = ("vda", "vdb", "vdc")
 #: Images of shut-off domains hold this many clusters.
@@ -47,6 +48,16 @@ class Bench(Protocol):
 
     def domain(self, *, disks: int = 1, running: bool = False, agent: bool = True) -> Handle:
         """A new domain on images of its own; a running one has a guest that works."""
+
+    def on_device(self, *, running: bool = False) -> Handle:
+        """A new domain whose one disk is a block device, raw; a running one stands still."""
+
+    @property
+    def overlays(self) -> str:
+        """Where the overlays of block devices go."""
+
+    def grow(self, path: ImagePath) -> None:
+        """An image that nobody has open becomes twice as large."""
 
     def shut_off(self, handle: Handle) -> None:
         """The guest ends in good order."""
@@ -133,6 +144,23 @@ class FakeBench:
         if not agent:
             made.agent = FakeAgent(state=type(made.agent.state).ABSENT)
         return Handle(made.uuid, name, tuple(DiskTarget(target) for target in images))
+
+    def on_device(self, *, running: bool = False) -> Handle:
+        """A logical volume."""
+        name = f"guest-{len(self.host.world.domains) + 1}"
+        made = Administrator(self.host).define(name, {"vda": f"/dev/vg0/{name}"}, running=running)
+        if running:
+            Administrator(self.host).pause(name)
+        return Handle(made.uuid, name, (DiskTarget("vda"),))
+
+    @property
+    def overlays(self) -> str:
+        """Where all images are."""
+        return OVERLAYS
+
+    def grow(self, path: ImagePath) -> None:
+        """Its header says so."""
+        self.host.world.storage.file(path).virtual_size *= 2
 
     def shut_off(self, handle: Handle) -> None:
         """At once."""
@@ -240,6 +268,7 @@ class RealBench:
     host: Hypervisor
     lab: Lab
     folder: Path
+    devices: LoopDevices = field(default_factory=LoopDevices)
     guests: dict[DomainUuid, Guest] = field(default_factory=dict)
 
     def domain(self, *, disks: int = 1, running: bool = False, agent: bool = True) -> Handle:
@@ -257,6 +286,27 @@ class RealBench:
         path = self.folder / f"{len(self.guests)}-{target}.qcow2"
         _run("qemu-img", "create", "-q", "-f", "qcow2", str(path), str(SIZE))
         return DiskSpec(source=path, target=target)
+
+    def on_device(self, *, running: bool = False) -> Handle:
+        """A loop device that is named as a logical volume is; nothing boots from it."""
+        content = self.folder / f"{len(self.guests)}.raw"
+        _run("truncate", "-s", str(SIZE), str(content))
+        link = self.devices.named(content, self.folder / "dev" / "vg0" / content.stem)
+        guest = self.lab.guest_of((block_device(link),))
+        if running:
+            guest.domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        uuid = DomainUuid(guest.uuid)
+        self.guests[uuid] = guest
+        return Handle(uuid, guest.name, (DiskTarget("vda"),))
+
+    @property
+    def overlays(self) -> str:
+        """The test's own folder."""
+        return str(self.folder)
+
+    def grow(self, path: ImagePath) -> None:
+        """``qemu-img resize``."""
+        _run("qemu-img", "resize", "-q", "-f", "qcow2", path, str(2 * SIZE))
 
     def shut_off(self, handle: Handle) -> None:
         """By the power button."""
@@ -320,7 +370,7 @@ class RealBench:
     def write(self, path: ImagePath, cluster: int, value: int) -> None:
         """With qemu-io."""
         command = f"write -q -P {value} {cluster * CLUSTER} {CLUSTER}"
-        _run("qemu-io", "-f", "qcow2", "-c", command, path)
+        _run("qemu-io", "-f", _format_of(path), "-c", command, path)
 
     def content(self, path: ImagePath) -> Content:
         """The first byte of every cluster that is not zero."""
@@ -340,7 +390,7 @@ class RealBench:
             *shared,
             *options,
             "-f",
-            "qcow2",
+            _format_of(path),
             "-O",
             "raw",
             path,
@@ -384,6 +434,10 @@ class RealBench:
     def has_file(self, path: ImagePath) -> bool:
         """On disk."""
         return Path(path).exists()
+
+
+def _format_of(path: ImagePath) -> str:
+    return "raw" if Path(path).is_block_device() else "qcow2"
 
 
 def _run(*command: str) -> None:
@@ -452,11 +506,13 @@ def _overlay(bench: Bench, handle: Handle, target: DiskTarget, name: str) -> New
     below = disk(bench, handle, target)
     assert below.source is not None
     part = name.replace(" ", "_")
+    is_file = below.kind is not DiskKind.BLOCK
+    folder = folder_of(below.source) if is_file else bench.overlays
     return NewOverlay(
         target=target,
         frozen=below.source,
         frozen_format=below.format,
-        overlay=ImagePath(f"{folder_of(below.source)}/{handle.name}-{target}-{part}.qcow2"),
+        overlay=ImagePath(f"{folder}/{handle.name}-{target}-{part}.qcow2"),
     )
 
 
@@ -508,13 +564,14 @@ def commit(
     *merged: ImagePath,
     method: CommitMethod,
     target: str = "vda",
+    base_format: str = "qcow2",
     rebased: tuple[ImagePath, ...] = (),
 ) -> CommitOverlays:
     """Merge *merged* into *base*."""
     return CommitOverlays(
         disk=DiskTarget(target),
         base=base,
-        base_format="qcow2",
+        base_format=base_format,
         merged=merged,
         method=method,
         snapshots=(),

@@ -26,8 +26,10 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         return
     lab = request.getfixturevalue(request.param)
     host = LibvirtHost(HostName("local"), lab.daemon.uri, is_readonly=False)
+    bench = RealBench(host=host, lab=lab, folder=tmp_path)
     try:
-        yield RealBench(host=host, lab=lab, folder=tmp_path)
+        yield bench
     finally:
         host.close()
         lab.cleanup()
+        bench.devices.detach_all()

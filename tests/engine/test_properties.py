@@ -71,6 +71,19 @@ def test_every_snapshot_that_stays_holds_what_it_held(situation: Situation) -> N
             assert view == before[key], key
 
 
+@given(situations())
+def test_no_block_device_is_made_or_removed_and_no_image_lies_among_them(
+    situation: Situation,
+) -> None:
+    fake = described(situation).fake
+    before = {path for path, file in fake.world.storage.files.items() if file.is_device}
+
+    result = reconciled(fake, situation.desired, situation.request)
+
+    note(pass_told(result))
+    assert {path for path, file in fake.world.storage.files.items() if file.is_device} == before
+
+
 def deleting(fake: FakeHost) -> set[tuple[str, str]]:
     """Snapshots whose frozen layer a removal has begun to change."""
     return {

@@ -45,6 +45,7 @@ def begin(
     user = world.in_use_by(frozenset({base, *merged}), besides=domain)
     if user is not None:
         raise refuse(f"failed to get 'write' lock, {user.name} has it", 1)
+    world.storage.demand_room(base, top)
     pending = sorted(world.storage.overlaid(merged))
     job = FakeJob(
         disk=target,

@@ -34,6 +34,7 @@ from reconciler.planning import bookkeeping
 from tests.fakes import block_jobs, offline, power
 from tests.fakes.domain import FakeDomain, Obedience
 from tests.fakes.host import FakeHost
+from tests.fakes.storage import OVERLAYS
 
 #: ``source.id`` of everything that is declared in tests.
 SOURCE = "tests"
@@ -187,7 +188,8 @@ class Controller:
 
     def overlay(self, domain: FakeDomain, target: DiskTarget, snapshot: str) -> ImagePath:
         """The default name of an overlay, made free."""
-        folder = folder_of(domain.disk(target).source)
+        source = domain.disk(target).source
+        folder = OVERLAYS if self.host.world.storage.file(source).is_device else folder_of(source)
         stem = f"{folder}/{domain.name}-{target}-{file_name_part(snapshot)}"
         taken = self.host.world.storage.files
         names = [f"{stem}.qcow2", *(f"{stem}.{number}.qcow2" for number in range(2, 100))]

@@ -257,6 +257,9 @@ class FakeHost:
             user = self.world.in_use_by(frozenset({path}))
             if user is not None:
                 raise StepRefused(f"cannot remove image {path}: {user.name} has it open")
+            file = self.world.storage.files.get(path)
+            if file is not None and file.is_device:
+                raise StepRefused(f"cannot remove image {path}: it is no regular file")
             if self.world.storage.files.pop(path, None) is not None:
                 self.world.removed.append(path)
 

@@ -76,7 +76,7 @@ def _domain(world: World, domain: FakeDomain) -> ObservedDomain:
         uuid=domain.uuid,
         power=domain.power,
         power_detail="paused: I/O error" if domain.is_paused_on_error else "",
-        live=_live(domain.live),
+        live=_live(world, domain.live),
         persistent=_persistent(world, domain.persistent),
         agent=domain.agent.state,
         records=_records(domain),
@@ -106,12 +106,12 @@ def _domain(world: World, domain: FakeDomain) -> ObservedDomain:
     )
 
 
-def _live(definition: FakeDefinition | None) -> tuple[Disk, ...] | None:
+def _live(world: World, definition: FakeDefinition | None) -> tuple[Disk, ...] | None:
     """QEMU's own word: the chain is what it has open, there or not."""
     if definition is None:
         return None
     return tuple(
-        _disk(disk, BackingChain(disk.stated or (disk.source,)), stated=None)
+        _disk(world, disk, BackingChain(disk.stated or (disk.source,)), stated=None)
         for disk in definition.disks
     )
 
@@ -122,6 +122,7 @@ def _persistent(world: World, definition: FakeDefinition | None) -> tuple[Disk, 
         return None
     return tuple(
         _disk(
+            world,
             disk,
             world.storage.header_chain(disk.source, as_we_see=True),
             stated=BackingChain(disk.stated) if disk.stated else None,
@@ -130,10 +131,13 @@ def _persistent(world: World, definition: FakeDefinition | None) -> tuple[Disk, 
     )
 
 
-def _disk(disk: FakeDisk, chain: BackingChain | None, *, stated: BackingChain | None) -> Disk:
+def _disk(
+    world: World, disk: FakeDisk, chain: BackingChain | None, *, stated: BackingChain | None
+) -> Disk:
+    file = world.storage.files.get(disk.source)
     return Disk(
         target=disk.target,
-        kind=DiskKind.FILE,
+        kind=DiskKind.BLOCK if file is not None and file.is_device else DiskKind.FILE,
         source=disk.source,
         format=disk.format,
         device=disk.device,
@@ -274,7 +278,7 @@ def _image(world: World, path: ImagePath, said: str | None) -> Image:
         backing=file.backing,
         backing_format=file.backing_format,
         virtual_size=file.virtual_size,
-        allocated=len(file.clusters) * CLUSTER,
+        allocated=None if file.is_device else len(file.clusters) * CLUSTER,
         internal_snapshots=tuple(name for name, _ in file.inside),
         is_blank=file.backing is not None and not file.clusters and not file.inside,
         unwritten_since=tuple(
@@ -284,6 +288,8 @@ def _image(world: World, path: ImagePath, said: str | None) -> Image:
         ),
         has_data_file=file.has_data_file,
         is_encrypted=file.is_encrypted,
+        is_device=file.is_device,
+        device_size=file.virtual_size if file.is_device else None,
     )
 
 

@@ -22,6 +22,7 @@ def merge(world: World, *, base: ImagePath, top: ImagePath) -> None:
     chain = world.storage.header_chain(top)
     if chain is None or base not in chain or base == top:
         raise HypervisorError(f"cannot commit {top}: {base} is not below it", code=1)
+    world.storage.demand_room(base, top)
     between = chain.images[chain.images.index(base) + 1 :]
     merged = world.storage.overlaid(between)
     into = world.storage.file(base)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from reconciler.model.action import CommitMethod
 from reconciler.model.domain import JobKind
-from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, is_below_dev
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
 from tests.fakes import block_jobs, offline, snapshots
 from tests.fakes.administrator import Administrator
 from tests.fakes.domain import FakeJob
 from tests.fakes.host import FakeHost
-from tests.fakes.storage import FakeFile
+from tests.fakes.storage import OVERLAYS, FakeFile
 
 
 @dataclass
@@ -173,5 +173,8 @@ class Person:
 
 
 def _stem(path: str) -> str:
+    """Where one puts what stands on *path*: beside it, or where overlays of devices go."""
     folder, _, name = path.rpartition("/")
+    if is_below_dev(folder):
+        return f"{OVERLAYS}/{name}"
     return f"{folder}/{name.rpartition('.')[0] or name}"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from reconciler.model.chain import Presence
-from reconciler.model.domain import AgentState, ObservedDomain, ObservedHost
+from reconciler.model.domain import AgentState, DiskKind, ObservedDomain, ObservedHost
 from reconciler.model.ledger import CommitState, EntryState
 from reconciler.model.names import ImagePath
 from reconciler.model.power import PowerState
@@ -26,6 +26,11 @@ def situations_of(fake: FakeHost) -> frozenset[str]:
     if any(domain.agent.is_frozen for domain in fake.world.domains.values()):
         found.add("frozen guest")
     return frozenset(found)
+
+
+def devices_of(host: ObservedHost) -> frozenset[ImagePath]:
+    """The images that are block devices."""
+    return frozenset(image.path for image in host.images if image.is_device)
 
 
 def _open(domain: ObservedDomain) -> frozenset[ImagePath]:
@@ -118,6 +123,11 @@ def _has_stray_mark(_host: ObservedHost, domain: ObservedDomain) -> bool:
 
 
 CHECKS: dict[str, Check] = {
+    "block device": lambda _host, domain: any(d.kind is DiskKind.BLOCK for d in domain.disks),
+    "overlay above a device": lambda host, domain: any(
+        disk.chain is not None and disk.chain.depth and disk.chain.base in devices_of(host)
+        for disk in domain.disks
+    ),
     "branches": _has_branch,
     "held snapshot": lambda _host, domain: any(record.is_held for record in domain.records),
     "half a hold": _is_half_held,

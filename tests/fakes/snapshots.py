@@ -7,7 +7,13 @@ from reconciler.errors import HypervisorError, StepRefused
 from reconciler.model.action import CreateSnapshot, SourceChange
 from reconciler.model.chain import MEMORY_FORMAT
 from reconciler.model.ledger import Consistency
-from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, folder_of
+from reconciler.model.names import (
+    DiskTarget,
+    ImagePath,
+    SnapshotName,
+    folder_of,
+    is_below_dev,
+)
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
 from tests.fakes import agent, power
 from tests.fakes.domain import FakeDefinition, FakeDisk, FakeDomain, FakeRecord, FakeRecordDisk
@@ -159,7 +165,7 @@ def _check(
             raise refuse(f"a block job runs on {target}", 83)
         if overlay in world.storage.files or list(overlays.values()).count(overlay) > 1:
             raise refuse(f"{overlay} exists", 67)
-        if folder_of(overlay) not in world.storage.folders:
+        if is_below_dev(folder_of(overlay)) or folder_of(overlay) not in world.storage.folders:
             raise refuse(f"cannot create {overlay}: no such file or directory", 38)
     # qemu-img and QEMU open what lies below the new overlay.
     for target in (*overlays, *kind.inside):

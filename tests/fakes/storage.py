@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 
 from reconciler.errors import HypervisorError
 from reconciler.model.chain import BackingChain
-from reconciler.model.names import ImagePath, folder_of
+from reconciler.model.names import ImagePath, folder_of, is_below_dev
 
 #: Bytes of one cluster; only sizes shown to people depend on it.
 CLUSTER = 65536
+
+#: where people put the overlays of block devices
+OVERLAYS = "/images"
 
 #: Cluster number → the value last written there.
 Content = dict[int, int]
@@ -33,6 +36,11 @@ class FakeFile:
     has_data_file: bool = False
     is_encrypted: bool = False
     is_readable: bool = True
+
+    @property
+    def is_device(self) -> bool:
+        """A block device, as large as what it holds."""
+        return is_below_dev(folder_of(self.path))
 
 
 @dataclass(kw_only=True)
@@ -61,11 +69,21 @@ class Storage:
             raise HypervisorError(f"cannot create {file.path}: it exists", code=67)
         self.files[file.path] = file
         self.folder(folder_of(file.path))
+        if file.is_device:
+            self.folder(OVERLAYS)
         return file
 
     def folder(self, path: str) -> FakeFolder:
-        """The folder of that path, known from now on."""
-        return self.folders.setdefault(path, FakeFolder(path=path))
+        """The folder of that path, known from now on; in one of devices nothing is made."""
+        is_dev = is_below_dev(path)
+        new = FakeFolder(path=path, is_writable=not is_dev, free=None if is_dev else 1 << 40)
+        return self.folders.setdefault(path, new)
+
+    def demand_room(self, base: ImagePath, top: ImagePath) -> None:
+        """A device does not grow, whatever a larger image above it holds."""
+        below, above = self.file(base), self.file(top)
+        if below.is_device and above.virtual_size > below.virtual_size:
+            raise HypervisorError(f"cannot commit {top}: cannot grow device {base}", code=1)
 
     def file(self, path: ImagePath) -> FakeFile:
         """The file, or libvirt's words when it is not there."""

@@ -16,7 +16,10 @@ _KERNEL_OPTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskSpec:
-    """One disk of a domain; *source* None is an empty drive (only a cdrom can be one)."""
+    """One disk of a domain; *source* None is an empty drive (only a cdrom can be one).
+
+    *kind* is libvirt's ``type`` of the disk: ``file`` or ``block``.
+    """
 
     source: Path | None
     target: str = "vda"
@@ -25,10 +28,16 @@ class DiskSpec:
     bus: str = "virtio"
     readonly: bool = False
     shareable: bool = False
+    kind: str = "file"
 
     def __post_init__(self) -> None:
         if self.source is None and self.device != "cdrom":
             raise ValueError(f"disk {self.target} has no source, which only a cdrom may lack")
+
+
+def block_device(device: Path, target: str = "vda", *, image_format: str = "raw") -> DiskSpec:
+    """A disk on a block device."""
+    return DiskSpec(source=device, target=target, image_format=image_format, kind="block")
 
 
 def cdrom(target: str = "sda", source: Path | None = None) -> DiskSpec:
@@ -106,9 +115,10 @@ def domain_xml(
 
 def disk_xml(disk: DiskSpec) -> str:
     """One disk, as libvirt takes it."""
-    source = f"<source file={quoteattr(str(disk.source))}/>" if disk.source else ""
+    attribute = "dev" if disk.kind == "block" else "file"
+    source = f"<source {attribute}={quoteattr(str(disk.source))}/>" if disk.source else ""
     return (
-        f"<disk type='file' device={quoteattr(disk.device)}>"
+        f"<disk type={quoteattr(disk.kind)} device={quoteattr(disk.device)}>"
         f"<driver name='qemu' type={quoteattr(disk.image_format)}/>{source}"
         f"<target dev={quoteattr(disk.target)} bus={quoteattr(disk.bus)}/>"
         f"{'<readonly/>' if disk.readonly else ''}{'<shareable/>' if disk.shareable else ''}"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab.lab import Lab
+from tests.lab.loop import LoopDevices
 from tests.lab.second_libvirt import VERSION, second_libvirt, why_not
 
 _REMEDY = (
@@ -47,3 +48,10 @@ def lab_clean(lab: Lab) -> Iterator[Lab]:
     """The lab, and no domain left on it after the test."""
     yield lab
     lab.cleanup()
+
+
+@pytest.fixture
+def loop_devices() -> Iterator[LoopDevices]:
+    """Block devices for one test.  Ask for them before a lab: they go when its guests have gone."""
+    with LoopDevices() as devices:
+        yield devices

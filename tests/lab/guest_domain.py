@@ -56,8 +56,9 @@ class Guest:
         found = {}
         for disk in ElementTree.fromstring(self.domain.XMLDesc(0)).iterfind("./devices/disk"):
             source, target = disk.find("source"), disk.find("target")
-            if source is not None and target is not None and source.get("file"):
-                found[target.attrib["dev"]] = Path(source.attrib["file"])
+            path = None if source is None else source.get("file") or source.get("dev")
+            if path and target is not None:
+                found[target.attrib["dev"]] = Path(path)
         return found
 
     def wait_for_agent(self, *, seconds: float = 120) -> None:

@@ -33,10 +33,13 @@ from tests.fakes.host import FakeHost
 
 
 def plan_of(
-    fake: FakeHost, *domains: DesiredDomain, request: PlanRequest | None = None
+    fake: FakeHost,
+    *domains: DesiredDomain,
+    request: PlanRequest | None = None,
+    folders: tuple[str, ...] = (),
 ) -> DomainPlan:
-    """The plan of the first of *domains*."""
-    plan = planned(fake, desired(*domains), request or PlanRequest())
+    """The plan of the first of *domains*; *folders* are the Host's."""
+    plan = planned(fake, desired(*domains, folders=folders), request or PlanRequest())
     return next(d for d in plan.domains if d.domain == domains[0].domain)
 
 

@@ -14,7 +14,7 @@ from reconciler.model.domain import (
 from reconciler.model.drift import LedgerFault
 from reconciler.model.finding import FindingCode as Code
 from reconciler.model.ledger import LedgerProblem
-from reconciler.model.names import ImagePath, SnapshotName
+from reconciler.model.names import SnapshotName
 from reconciler.model.power import PowerOwed, PowerState
 from tests.drawing import domain, host, image, overlay, shut_off, unmanaged, unrecorded
 from tests.fakes.administrator import Administrator
@@ -238,7 +238,7 @@ SICK: dict[Code, Callable[[], ObservedHost]] = {
     Code.IMAGE_READ_ELSEWHERE: _read_elsewhere,
     Code.INTERNAL_SNAPSHOTS: _internal,
     Code.DISK_NOT_CAPTURED: lambda: with_disk(
-        healthy().observe(), kind=DiskKind.BLOCK, source=ImagePath("/dev/vg/web01"), chain=None
+        healthy().observe(), kind=DiskKind.NETWORK, source=None, chain=None
     ),
     Code.AGENT_ABSENT: lambda: host(domain("web01", AgentState.ABSENT, vda="base")).observe(),
     Code.AGENT_NOT_CONNECTED: lambda: host(

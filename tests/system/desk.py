@@ -37,7 +37,7 @@ class _Hasty:
 
 @dataclass
 class Desk:
-    """One libvirt; each call is a whole pass over one declared domain."""
+    """One libvirt; each call is a whole pass over one declared domain.  *folders* are the Host's."""
 
     host: LibvirtHost
     journal: FileJournal

@@ -47,14 +47,20 @@ def frozen(guest: Guest) -> dict[str, dict[str, Path]]:
         for disk in root.iterfind("./domain/devices/disk"):
             target, source = disk.find("target"), disk.find("source")
             if target is not None and source is not None and target.get("dev") in taken:
-                layers[target.attrib["dev"]] = Path(source.attrib["file"])
+                path = source.get("file") or source.attrib["dev"]
+                layers[target.attrib["dev"]] = Path(path)
     return found
+
+
+def _format_of(path: Path) -> str:
+    """Devices of the tests are raw, their files qcow2."""
+    return "raw" if path.is_block_device() else "qcow2"
 
 
 def moments(guest: Guest) -> dict[tuple[str, str], str]:
     """(snapshot, target) → a sum over all that the guest would read, were it that moment again."""
     return {
-        (name, target): sha256_of_guest_view(path)
+        (name, target): sha256_of_guest_view(path, _format_of(path))
         for name, layers in frozen(guest).items()
         for target, path in layers.items()
     }
