@@ -8,13 +8,14 @@ from typing import Any
 import libvirt
 
 from reconciler.errors import HypervisorError, Interrupted, StepRefused
-from reconciler.hypervisor import power
+from reconciler.hypervisor import access, power
 from reconciler.hypervisor.connection import Connection
 from reconciler.hypervisor.domain_xml import DiskReading
-from reconciler.hypervisor.explaining import explaining
+from reconciler.hypervisor.explaining import cause, explained, explaining
 from reconciler.hypervisor.job_events import JobEvents, listening
 from reconciler.hypervisor.live_disk import demand_chain, layer_of, live_disk, reference
 from reconciler.hypervisor.patience import alive
+from reconciler.hypervisor.xml import parse
 from reconciler.model.action import CommitMethod, CommitOverlays, FinishJob
 from reconciler.model.names import DiskTarget, DomainUuid
 
@@ -54,7 +55,7 @@ def commit(
     if action.method is CommitMethod.ACTIVE:
         flags |= libvirt.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE
     with listening(connection, domain, action.disk) as events:
-        with explaining(what):
+        try:
             domain.blockCommit(
                 action.disk,
                 reference(action.disk, base),
@@ -62,7 +63,33 @@ def commit(
                 bandwidth,
                 flags,
             )
+        except libvirt.libvirtError as error:
+            raise _not_begun(connection, domain, action, error, what) from error
         _Watch(domain, action, events, what).follow(progress, stop_asked)
+
+
+def _not_begun(
+    connection: Connection,
+    domain: Any,
+    action: CommitOverlays,
+    error: libvirt.libvirtError,
+    what: str,
+) -> HypervisorError:
+    """libvirt's own words, and in front of them who it is that may not write to which image."""
+    failure = explained(error, what)
+    with suppress(libvirt.libvirtError):
+        who = access.who_runs(parse(domain.XMLDesc(0)))
+        denied = None
+        if connection.is_local and who is not None:
+            denied = access.why_not_writable(action.base, who)
+        if who is not None and denied is not None:
+            return HypervisorError(
+                f"cannot {what}: QEMU runs as {who.name}, and is kept out by {denied}"
+                f" ({cause(error)})",
+                hint=f"namei -l {action.base}; let {who.name} write there, then apply again",
+                code=failure.code,
+            )
+    return failure
 
 
 def follow(

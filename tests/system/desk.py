@@ -1,7 +1,7 @@
 """virtsnap in this process, on a real libvirt: no command to start, no second for the fence."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -55,11 +55,14 @@ class Desk:
         ).domains
         return plan
 
-    def apply(self, wish: DesiredDomain) -> DomainOutcome:
-        """Plan it and do it."""
+    def apply(
+        self, wish: DesiredDomain, *, meanwhile: Callable[[], object] = lambda: None
+    ) -> DomainOutcome:
+        """Plan it and do it; *meanwhile* happens between the two."""
         desired = self._desired(wish)
         observed = {LOCAL: self.host.observe()}
         plan = reconcile.make_plan(desired, observed, PlanRequest(), now=datetime.now(UTC))
+        meanwhile()
         identity = MachineIdentity()
         tools = Tools(
             hosts={LOCAL: self.host},
