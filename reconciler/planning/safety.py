@@ -382,7 +382,9 @@ def unsupported_kind(kind: DiskKind) -> str | None:
         case DiskKind.FILE | DiskKind.BLOCK:
             return None
         case DiskKind.NETWORK:
-            return "a network disk"
+            # libvirt makes an overlay of one only while the guest runs (facts §1.3), and who else
+            # reads it cannot be seen from this host.
+            return "a network disk, whose other readers cannot be known from this host"
         case DiskKind.EMPTY:
             return "empty"
         case DiskKind.OTHER:

@@ -16,8 +16,7 @@ OTHER = Who(54321, 54321)
     [
         ("<seclabel model='dac'><label>+64055:+108</label></seclabel>", Who(64055, 108)),
         (
-            "<seclabel model='apparmor'><label>x</label></seclabel>"
-            "<seclabel model='dac'><label>+0:+0</label></seclabel>",
+            "<seclabel model='apparmor'/><seclabel model='dac'><label>+0:+0</label></seclabel>",
             Who(0, 0),
         ),
         ("<seclabel model='dac'><label>qemu:qemu</label></seclabel>", None),

@@ -90,7 +90,10 @@ def test_cd_roms_and_the_folder_they_lie_in_are_no_finding() -> None:
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        ({"kind": DiskKind.NETWORK, "source": None, "chain": None}, "a network disk"),
+        (
+            {"kind": DiskKind.NETWORK, "source": None, "chain": None},
+            "a network disk, whose other readers cannot be known from this host",
+        ),
         ({"is_shareable": True}, "shareable"),
         ({"is_encrypted": True}, "encrypted"),
         ({"format": "vmdk"}, "in format vmdk"),
