@@ -105,6 +105,13 @@ def wait_for_another_domain() -> FakeHost:
     return fake
 
 
+def use_a_block_device() -> FakeHost:
+    """``db01`` runs, on a logical volume; the folder for overlays is there."""
+    fake = FakeHost(World(uri="qemu:///system", extra_folders=("/srv/overlays",)))
+    Administrator(fake).define("db01", {"vda": "/dev/vg0/db01"}, running=True)
+    return fake
+
+
 MADE: dict[str, Callable[[], FakeHost]] = {
     "01-declare-a-snapshot": declare_a_snapshot,
     "02-keep-two-disks-and-skip-one": keep_two_disks_and_skip_one,
@@ -117,6 +124,7 @@ MADE: dict[str, Callable[[], FakeHost]] = {
     "09-take-a-snapshot-shut-off": declare_a_snapshot,
     "10-go-back": go_back,
     "11-snapshot-a-transient-domain": snapshot_a_transient_domain,
+    "11-use-a-block-device": use_a_block_device,
 }
 
 

@@ -1,7 +1,8 @@
-"""``docs/reference/snapshot-kinds.md``: what can be done with each kind of snapshot, in each state.
+"""``docs/reference/snapshot-kinds.md``: what can be done with each kind of snapshot, in each state,
+and with each kind of disk.
 
-``tests/system/test_snapshot_kinds.py`` does all of it on real guests, on each libvirt, and fails where
-a cell is not what it saw.
+``tests/system/test_snapshot_kinds.py`` and ``test_disk_kinds.py`` do all of it on real guests, on each
+libvirt, and fail where a cell is not what they saw.
 """
 
 from dataclasses import dataclass
@@ -89,6 +90,97 @@ LET_GO = {
     "revert": RefusalCode.SHUT_DOWN_REFUSED,
 }
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskRow:
+    """A disk beside a plain one.  Cells: what becomes of it in a snapshot of every disk, when the
+    manifest names it (``disks: {vdb: external}``), and in an internal snapshot of every disk.
+    """
+
+    disk: str
+    every: str
+    named: str
+    internal: str
+    remark: str = ""
+
+    def __str__(self) -> str:
+        return self.disk
+
+
+LEFT_OUT = "left out"
+_NO = RefusalCode.DISK_NOT_SUPPORTED
+
+
+def _holds_nothing(disk: str) -> DiskRow:
+    return DiskRow(
+        disk=disk,
+        every=LEFT_OUT,
+        named=_NO,
+        internal=LEFT_OUT,
+        remark="the guest writes nothing there",
+    )
+
+
+_IN_DEVICE = (
+    "the overlay is a qcow2 file in the Host's `folders`, the data goes back into the device"
+)
+
+DISK_ROWS = (
+    DiskRow(disk="qcow2 file", every=YES, named=YES, internal=YES),
+    DiskRow(
+        disk="raw file",
+        every=YES,
+        named=YES,
+        internal=_NO,
+        remark="the overlay is qcow2 beside it; raw holds no internal snapshots",
+    ),
+    DiskRow(
+        disk="raw block device, a folder is declared",
+        every=YES,
+        named=YES,
+        internal=_NO,
+        remark=_IN_DEVICE,
+    ),
+    DiskRow(
+        disk="raw block device, no folder is declared",
+        every=RefusalCode.OUTSIDE_FOLDERS,
+        named=RefusalCode.OUTSIDE_FOLDERS,
+        internal=_NO,
+        remark="`/dev` lies in memory: no image is ever made there",
+    ),
+    DiskRow(
+        disk="qcow2 block device, a folder is declared",
+        every=YES,
+        named=YES,
+        internal=_NO,
+        remark=f"{_IN_DEVICE} if all that the disk can hold has room there, else `NoSpace`",
+    ),
+    DiskRow(
+        disk="network disk",
+        every=_NO,
+        named=_NO,
+        internal=_NO,
+        remark="`disks: {vdb: skip}` takes the others; use the snapshots of its storage",
+    ),
+    DiskRow(
+        disk="shareable disk",
+        every=_NO,
+        named=_NO,
+        internal=_NO,
+        remark="several guests may write to it at once",
+    ),
+    DiskRow(
+        disk="transient disk",
+        every=LEFT_OUT,
+        named=_NO,
+        internal=_NO,
+        remark="what is written there goes when the guest stops",
+    ),
+    _holds_nothing("read-only disk"),
+    _holds_nothing("CD-ROM with a medium"),
+    _holds_nothing("empty CD-ROM"),
+)
+
 HEAD = """\
 <!-- made by tools/generate.py from tools/kinds_page.py; do not edit -->
 # Kinds of snapshots and states of the guest
@@ -138,6 +230,31 @@ and paused again without writing anything to a disk that was taken is still refu
 """
 
 
+DISKS = """\
+## Kinds of disks
+
+What becomes of a disk beside a qcow2 one: in a snapshot of every disk, when the manifest names it in `disks`, and in
+an internal snapshot. `tests/system/test_disk_kinds.py` asks all of it, on libvirt 9.0 and on 11.3.
+
+- *yes*: it is taken. *left out*: the others are taken. A code is a refusal of the whole snapshot that names the disk.
+- Refused by name beside these, with `DiskNotSupported`: encrypted disks, qcow2 with an external data file, other
+  formats, volumes of a pool (`type='volume'`), `device='lun'` when it is named, and block devices of another machine.
+- An overlay that somebody put on a block device is never merged or removed (`DiskNotSupported`), and an image
+  that has outgrown the device below it is not merged into it (`NoSpace`): a device does not grow.
+
+"""
+
+
+def _disks() -> str:
+    columns = ["disk", "every disk", "named", "internal", ""]
+    rows = [_line(columns), _line(["---"] * len(columns))]
+    for row in DISK_ROWS:
+        rows.append(
+            _line([row.disk, *map(_cell, (row.every, row.named, row.internal)), row.remark])
+        )
+    return DISKS + "\n".join(rows) + "\n"
+
+
 def text() -> str:
     """The whole page."""
     columns = ["kind", "taken while", "create"]
@@ -147,7 +264,7 @@ def text() -> str:
         cells = (row.create, *row.revert, *row.delete)
         rows.append(_line([row.kind, row.taken, *map(_cell, cells), row.data]))
     asked = [_line([what, _cell(cell)]) for what, cell in LET_GO.items()]
-    return "\n".join([HEAD, *rows, "", BELOW + "\n".join(asked), END])
+    return "\n".join([HEAD, *rows, "", BELOW + "\n".join(asked), END, _disks()])
 
 
 def _cell(cell: str) -> str:

@@ -79,7 +79,7 @@ class Observer:
                 described.append(_described(found, shelf))
         domains = self._domains(tuple(described), shelf)
         images = shelf.all()
-        folders = self._folders(images, shelf) if is_local else ()
+        folders = self._folders(images, domains, shelf) if is_local else ()
         if is_local:
             domains = tuple(self._with_hand_merges(domain, shelf) for domain in domains)
         return ObservedHost(
@@ -155,9 +155,13 @@ class Observer:
             return None
         return image_locks.are_held(path for disk in files for path in disk.chain or ())
 
-    def _folders(self, images: tuple[Image, ...], shelf: ImageShelf) -> tuple[ObservedFolder, ...]:
+    def _folders(
+        self, images: tuple[Image, ...], domains: tuple[ObservedDomain, ...], shelf: ImageShelf
+    ) -> tuple[ObservedFolder, ...]:
         pools = fetch.pool_folders(self._connection.raw)
-        named = {os.path.realpath(folder) for folder in (*self._extra_folders, *pools)}
+        # What nobody else names any more is still ours to look for, and to remove.
+        ours = (folder_of(path) for d in domains if d.ledger for path in d.ledger.image_paths)
+        named = {os.path.realpath(folder) for folder in (*self._extra_folders, *pools, *ours)}
         named |= {folder_of(image.path) for image in images if not image.is_device}
         mounts = Mounts.read()
         found = [scanned(folder, shelf, mounts) for folder in named if not is_below_dev(folder)]

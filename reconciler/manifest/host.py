@@ -40,7 +40,8 @@ class HostSpec(Strict):
         default_factory=list,
         description=(
             "Where images may be made besides the folder of the disk's own image. Naming a folder"
-            " also states that no other host uses it."
+            " also states that no other host uses it. Overlays of disks on block devices go into"
+            " the first of them."
         ),
     )
     limits: HostLimits = Field(

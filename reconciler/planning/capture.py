@@ -95,13 +95,18 @@ def room(world: World, snapshot: DesiredSnapshot, folder: str) -> Refusal | None
 def why_not_internal(world: World, snapshot: DesiredSnapshot) -> Refusal | None:
     """What libvirt would refuse about the domain as a whole."""
     domain = world.domain
-    left_out = [disk.target for disk in domain.disks if disk.is_writable and disk.is_excluded]
-    if left_out:
+    for disk in domain.disks:
+        if disk.is_writable and disk.is_excluded:
+            why = "left out by the definition (snapshot='no')"
+        elif disk.is_transient and disk.device == "disk" and not disk.is_readonly:
+            why = "transient"
+        else:
+            continue
         return refusal(
             RefusalCode.DISK_NOT_SUPPORTED,
             snapshot=snapshot.name,
-            disk=left_out[0],
-            cause="left out by the definition (snapshot='no'); an internal snapshot takes every disk",
+            disk=disk.target,
+            cause=f"{why}; an internal snapshot takes every disk",
         )
     too_old = domain.has_pflash and world.host.libvirt_version < INTERNAL_WITH_PFLASH
     if domain.firmware == "uefi" and (domain.is_active or too_old):

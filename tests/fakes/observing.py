@@ -23,7 +23,9 @@ def observed_host(world: World) -> ObservedHost:
     """Domains by name, images and folders by path."""
     domains = sorted(world.domains.values(), key=lambda domain: domain.name)
     declared = _declared(world, domains)
-    folders = sorted({folder_of(path) for path in declared} | set(world.extra_folders))
+    folders = sorted(
+        {folder_of(path) for path in declared} | set(world.extra_folders) | _of_ledgers(domains)
+    )
     found = {path for folder in folders for path in _listed(world, folder)}
     paths = _with_backing(world, found | set(declared))
     return ObservedHost(
@@ -36,6 +38,18 @@ def observed_host(world: World) -> ObservedHost:
         images=tuple(_image(world, path, declared.get(path)) for path in sorted(paths)),
         folders=tuple(_folder(world, path, declared) for path in folders),
     )
+
+
+def _of_ledgers(domains: list[FakeDomain]) -> set[str]:
+    """The folders of images that virtsnap made and nobody else names any more."""
+    return {
+        folder_of(path)
+        for domain in domains
+        if domain.ledger is not None
+        and domain.ledger.uuid == domain.uuid
+        and domain.ledger_problem is None
+        for path in domain.ledger.image_paths
+    }
 
 
 def _folder(world: World, path: str, declared: Mapping[ImagePath, str]) -> ObservedFolder:

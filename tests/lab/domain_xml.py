@@ -28,6 +28,7 @@ class DiskSpec:
     bus: str = "virtio"
     readonly: bool = False
     shareable: bool = False
+    transient: bool = False
     kind: str = "file"
 
     def __post_init__(self) -> None:
@@ -122,5 +123,6 @@ def disk_xml(disk: DiskSpec) -> str:
         f"<driver name='qemu' type={quoteattr(disk.image_format)}/>{source}"
         f"<target dev={quoteattr(disk.target)} bus={quoteattr(disk.bus)}/>"
         f"{'<readonly/>' if disk.readonly else ''}{'<shareable/>' if disk.shareable else ''}"
+        f"{'<transient/>' if disk.transient else ''}"
         "</disk>"
     )
