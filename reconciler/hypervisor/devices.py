@@ -6,7 +6,8 @@ numbers are equal, and it is called, always, by the first of these that is that 
 
 1. ``/dev/VG/LV`` of a logical volume, as LVM and libvirt's own pools call it;
 2. ``/dev/mapper/NAME`` of any other device-mapper device, multipath among them;
-3. the first name in ``/dev/disk/by-id``, but for those that say what is written on the device;
+3. the first name in ``/dev/disk/by-id``, but for those that say what is written on the device, else
+   in ``/dev/disk/by-path``;
 4. the name it was asked for by first, of which no link at the end is followed.
 
 The first three come back after a reboot and hang on the device alone, not on who asks; names made
@@ -17,7 +18,7 @@ for devices that nobody names for good: whoever made a link to one meant the lin
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -63,13 +64,48 @@ class DeviceNames:
         return self._known[number]
 
     def _lasting(self, number: int) -> list[str]:
-        mapped, by_id = self._said(number, "dm/name"), self._by_id.get(number)
+        mapped, by_udev = self._said(number, "dm/name"), self._by_udev.get(number)
         names = []
         if self._said(number, "dm/uuid").startswith("LVM-"):
             parts = [part.replace("--", "-") for part in _JOINT.split(mapped)]
             names += ["/".join((self._dev, *parts))] if len(parts) == 2 else []
         names += [f"{self._dev}/mapper/{mapped}"] if mapped else []
-        return names + ([by_id] if by_id else [])
+        return names + ([by_udev] if by_udev else [])
+
+    def is_kernels(self, name: str, number: int) -> bool:
+        """*name* is the node that the kernel named, which may be another device tomorrow."""
+        return name == self._node(number)
+
+    def _node(self, number: int) -> str | None:
+        found = re.search(r"^DEVNAME=(.+)$", self._said(number, "uevent"), re.M)
+        return f"{self._dev}/{found[1]}" if found else None
+
+    def below(self, number: int) -> Iterator[str]:
+        """All that shares bytes with the device by lying below it: the disk of a partition, what a
+        map is made of, the file behind a loop device; and what is below those.
+        """
+        waiting, seen = [number], {number}
+        while waiting:
+            at = waiting.pop()
+            file = self._said(at, "loop/backing_file")
+            if file.startswith("/"):
+                yield file
+            for other in self._right_below(at):
+                node = self._node(other)
+                if other not in seen and node is not None:
+                    seen.add(other)
+                    waiting.append(other)
+                    yield node
+
+    def _right_below(self, number: int) -> Iterator[int]:
+        folder = Path(os.path.realpath(self._folder(number)))
+        said = [f"{entry}/dev" for entry in _listed(f"{folder}/slaves")]
+        if (folder / "partition").exists():
+            said.append(f"{folder.parent}/dev")
+        for path in said:
+            major, separator, minor = _read(path).partition(":")
+            if separator and major.isdigit() and minor.isdigit():
+                yield os.makedev(int(major), int(minor))
 
     def size(self, number: int) -> int | None:
         """Its bytes, as the kernel says; None where it does not."""
@@ -88,21 +124,28 @@ class DeviceNames:
         )
 
     @cached_property
-    def _by_id(self) -> dict[int, str]:
+    def _by_udev(self) -> dict[int, str]:
         found: dict[int, str] = {}
-        for path in sorted(_listed(f"{self._dev}/disk/by-id")):
-            number = self._number_of(path)
-            if number is not None and not path.rpartition("/")[2].startswith(_OF_CONTENT):
-                found.setdefault(number, path)
+        for folder in ("by-id", "by-path"):
+            for path in sorted(_listed(f"{self._dev}/disk/{folder}")):
+                number = self._number_of(path)
+                if number is not None and not path.rpartition("/")[2].startswith(_OF_CONTENT):
+                    found.setdefault(number, path)
         return found
 
     def _said(self, number: int, what: str) -> str:
         """A fact of the kernel's; empty where there is none."""
-        folder = f"{self._sys}/dev/block/{os.major(number)}:{os.minor(number)}"
-        try:
-            return Path(folder, what).read_text().strip()
-        except OSError:
-            return ""
+        return _read(f"{self._folder(number)}/{what}")
+
+    def _folder(self, number: int) -> str:
+        return f"{self._sys}/dev/block/{os.major(number)}:{os.minor(number)}"
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
 
 
 def _listed(folder: str) -> list[str]:

@@ -148,7 +148,8 @@ class ImageShelf:
             image = Image(path=path, format=RAW, virtual_size=size)
         else:
             image = self._read(path, image_format, None)
-        return replace(image, is_device=True, device_size=size)
+        below = tuple(sorted({self.paths.canonical(p) for p in self.paths.devices.below(number)}))
+        return replace(image, is_device=True, device_size=size, lies_on=below)
 
     def _read(self, path: ImagePath, image_format: str | None, allocated: int | None) -> Image:
         try:

@@ -28,6 +28,13 @@ class PathBook:
             self._known[path] = known
         return known
 
+    def is_passing(self, path: str) -> bool:
+        """*path* is a kernel's name of a device that has a lasting one."""
+        if not self._is_local or self.canonical(path) == path:
+            return False
+        number = number_of(path)
+        return number is not None and self.devices.is_kernels(path, number)
+
     def _resolved(self, path: str) -> ImagePath:
         real = self._in_real_folder(path)
         try:

@@ -49,6 +49,8 @@ class Image:
     is_device: bool = False
     #: the bytes of that device
     device_size: int | None = None
+    #: devices and files that share bytes with that device by lying below it
+    lies_on: tuple[ImagePath, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

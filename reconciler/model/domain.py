@@ -50,6 +50,8 @@ class Disk:
     is_shareable: bool = False
     is_transient: bool = False
     is_encrypted: bool = False
+    #: the definition has the kernel's name of a device that also has a lasting one
+    is_passing_name: bool = False
     #: the definition says ``<disk snapshot='no'>``
     is_excluded: bool = False
     chain: BackingChain | None = None

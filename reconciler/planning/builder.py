@@ -15,7 +15,7 @@ from reconciler.model.action import (
 from reconciler.model.plan import Estimate, Reason, Risk, Step
 from reconciler.model.refusal import Refusal
 from reconciler.model.snapshot import MemoryCapture
-from reconciler.planning import safety, simulate
+from reconciler.planning import simulate, space
 from reconciler.planning.world import World
 
 
@@ -94,7 +94,7 @@ def estimate_of(world: World, action: Action) -> Estimate:
     if isinstance(action, ShutDownDomain):
         return Estimate(downtime=True)
     if isinstance(action, CommitOverlays | FinishJob):
-        return Estimate(bytes=safety.copied_bytes(world, action))
+        return Estimate(bytes=space.copied_bytes(world, action))
     if isinstance(action, CreateSnapshot) and action.memory is not MemoryCapture.NONE:
         return Estimate(bytes=world.domain.memory_bytes or 0, downtime=stands_still(action))
     return Estimate()

@@ -256,6 +256,9 @@ def why_not_supported(world: World, disk: Disk) -> str | None:
         return unsupported
     if disk.kind is DiskKind.BLOCK and not world.host.is_local:
         return "a block device on another machine, whose other names cannot be known from here"
+    if disk.is_passing_name:
+        # libvirt writes the definition's name into the overlay
+        return f"named so that it may mean another device after a reboot; name it {disk.source}"
     image = world.image(disk.source) if disk.source else None
     if disk.is_encrypted or (image and image.is_encrypted):
         return "encrypted"

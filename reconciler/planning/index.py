@@ -3,7 +3,7 @@
 import enum
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.model.chain import Image, Presence
 from reconciler.model.domain import Disk, ObservedDomain, ObservedHost
@@ -55,6 +55,8 @@ def index_of(host: ObservedHost) -> HostIndex:
     for domain in host.domains:
         for naming in namings_of(domain):
             named[naming.path].append(naming)
+    for path, also in _sharing(images, named):
+        named[path] += also
     return HostIndex(
         host=host,
         images=images,
@@ -62,6 +64,19 @@ def index_of(host: ObservedHost) -> HostIndex:
         namings={path: tuple(namings) for path, namings in named.items()},
         hidden=tuple(sorted(_hidden(host))),
     )
+
+
+def _sharing(
+    images: Mapping[ImagePath, Image], named: Mapping[ImagePath, list[Naming]]
+) -> list[tuple[ImagePath, list[Naming]]]:
+    """Who names a device names all that lies below it, and the other way round: the bytes are one."""
+    pairs = [(image.path, below) for image in images.values() for below in image.lies_on]
+    return [
+        (one, [replace(naming, path=one) for naming in named[other]])
+        for pair in pairs
+        for one, other in (pair, pair[::-1])
+        if other in named
+    ]
 
 
 def _hidden(host: ObservedHost) -> Iterator[ImagePath]:

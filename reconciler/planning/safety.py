@@ -16,7 +16,7 @@ from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import SnapshotRecord
-from reconciler.planning import jobs, letting_go
+from reconciler.planning import jobs, letting_go, space
 from reconciler.planning.world import World
 
 
@@ -27,7 +27,7 @@ def why_not_commit(
 
     *going* are the snapshots that may lose their frozen layer here.
     """
-    checks = (_held, _paused, _unreadable, _unfit, _other_readers, _kept_records, _shared, _space)
+    checks = (_held, _paused, _unreadable, _unfit, _other_readers, _kept_records, _shared, _room)
     for check in checks:
         found = check(world, action, going)
         if found is not None:
@@ -206,51 +206,10 @@ def shared_storage(world: World, path: ImagePath) -> Refusal | None:
     return None
 
 
-def _space(
+def _room(
     world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
 ) -> Refusal | None:
-    base = world.image(action.base)
-    if base.is_device:
-        return _device_space(world, action, base)
-    need = copied_bytes(world, action)
-    folder = folder_of(action.base)
-    free = next((f.free for f in world.host.folders if f.path == folder), None)
-    if free is not None and need > free:
-        return refusal(RefusalCode.NO_SPACE, disk=action.disk, folder=folder, need=need, free=free)
-    return None
-
-
-def _device_space(world: World, action: CommitOverlays | FinishJob, base: Image) -> Refusal | None:
-    """A device does not grow: all that the guest could ever have written has to fit."""
-    size = max(world.image(path).virtual_size or 0 for path in (action.base, *action.merged))
-    need = size if base.format == "raw" else full_qcow2(size)
-    if base.device_size is not None and need <= base.device_size:
-        return None
-    return refusal(
-        RefusalCode.NO_SPACE,
-        disk=action.disk,
-        folder=action.base,
-        device=action.base,
-        need=need,
-        free=base.device_size,
-    )
-
-
-def full_qcow2(size: int) -> int:
-    """At most so many bytes a qcow2 image takes with every cluster in use.
-
-    The smallest clusters need the most beside the data: of 512 bytes, 8 for the L2 entry and 8 for
-    a reference count of 64 bits, and as much again for the tables of those.  One MiB is for the
-    header and what is rounded up.
-    """
-    return size + size // 16 + (1 << 20)
-
-
-def copied_bytes(world: World, action: CommitOverlays | FinishJob) -> int:
-    """At most so many bytes go into the base; it never grows beyond its virtual size."""
-    held = sum(world.image(path).allocated or 0 for path in action.merged)
-    sizes = [world.image(path).virtual_size or 0 for path in (action.base, *action.merged)]
-    return min(held, max(sizes)) if any(sizes) else held
+    return space.why_no_room(world, action)
 
 
 def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:

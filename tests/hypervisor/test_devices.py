@@ -127,6 +127,35 @@ def test_a_device_that_nobody_names_for_good_keeps_the_name_it_was_asked_for_fir
     assert names.name(SDB, "/dev/sdb") == "/srv/links/disk"
 
 
+def test_where_there_is_no_id_the_place_in_the_machine_names_a_disk(machine: Machine) -> None:
+    machine.link("disk/by-id/wwn-0x5000", "dm-4")
+    machine.link("disk/by-path/pci-0000:00:05.0", "sdb")
+
+    assert machine.called(SDB, "/dev/sdb") == "/dev/disk/by-path/pci-0000:00:05.0"
+
+
+def test_the_kernels_own_name_is_told_from_others(machine: Machine) -> None:
+    machine.kernel(SDB, uevent="MAJOR=8\nMINOR=16\nDEVNAME=sdb")
+    names = machine.names()
+
+    assert names.is_kernels(str(machine.folder / "dev/sdb"), SDB)
+    assert not names.is_kernels(machine.link("disk/by-id/wwn-0x5000", "sdb"), SDB)
+
+
+def test_all_that_a_volume_lies_on_is_found(machine: Machine) -> None:
+    sda, sda1 = os.makedev(8, 0), os.makedev(8, 1)
+    machine.kernel(sda, uevent="DEVNAME=sda", dev="8:0", sda1__dev="8:1", sda1__partition="1")
+    partition = machine.folder / "sys/dev/block/8:1"
+    partition.symlink_to(machine.folder / "sys/dev/block/8:0/sda1")
+    machine.kernel(sda1, uevent="DEVNAME=sda1", dev="8:1")
+    machine.kernel(DM_3, slaves__sda1__dev="8:1", slaves__sdb__dev="8:16")
+    machine.kernel(SDB, uevent="DEVNAME=sdb", loop__backing_file="/srv/disk.img")
+
+    found = sorted(path.removeprefix(str(machine.folder)) for path in machine.names().below(DM_3))
+
+    assert found == ["/dev/sda", "/dev/sda1", "/dev/sdb", "/srv/disk.img"]
+
+
 def test_the_size_is_the_kernels(machine: Machine) -> None:
     machine.kernel(SDB, size="65536")
 

@@ -9,7 +9,7 @@ from reconciler.model.desired import DesiredSnapshot, Prune
 from reconciler.model.domain import DiskKind
 from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.plan import DomainPlan
-from reconciler.planning import creation, safety, simulate
+from reconciler.planning import creation, safety, simulate, space
 from reconciler.planning.diagnosis import diagnose
 from reconciler.planning.index import index_of
 from reconciler.planning.world import world_of
@@ -145,7 +145,7 @@ def why_not_merged(fake: FakeHost, path: ImagePath, **facts: object) -> str | No
 def test_qcow2_on_a_device_is_merged_into_only_if_all_of_it_has_room(
     room: int, expected: str | None
 ) -> None:
-    size = safety.full_qcow2(1 << 30) + room
+    size = space.full_qcow2(1 << 30) + room
 
     assert why_not_merged(on_volume("s1"), VOLUME, format="qcow2", device_size=size) == expected
 
@@ -177,6 +177,33 @@ def test_another_domain_on_the_same_device_is_a_reader() -> None:
 
     assert codes(plan) == ["UnmanagedReader s1"]
     assert facts(plan)["readers"] == "backup"
+
+
+@pytest.mark.parametrize("is_below", [True, False], ids=["below", "above"])
+def test_another_domain_on_what_shares_its_bytes_is_a_reader(is_below: bool) -> None:
+    fake = on_volume("s1")
+    Administrator(fake).define("backup", {"vda": "/dev/sdb"})
+    seen = fake.observe()
+    upper, lower = (VOLUME, "/dev/sdb") if is_below else ("/dev/sdb", VOLUME)
+    images = tuple(
+        replace(i, lies_on=(ImagePath(lower),)) if i.path == upper else i for i in seen.images
+    )
+    world = world_of(index_of(replace(seen, images=images)), seen.domains[1], IMAGES)
+
+    assert world.domain.name == "web01"
+    assert [naming.domain for naming in world.foreign[VOLUME]] == ["backup"]
+
+
+def test_a_name_that_may_mean_another_device_tomorrow_is_refused() -> None:
+    fake = on_volume()
+    seen = fake.observe()
+    world = world_of(index_of(seen), seen.domains[0], IMAGES)
+    disk = replace(world.domain.disks[0], is_passing_name=True)
+
+    cause = creation.why_not_supported(world, disk)
+
+    assert cause
+    assert cause.endswith(f"name it {VOLUME}")
 
 
 def test_an_image_on_a_volume_beside_it_is_a_reader() -> None:

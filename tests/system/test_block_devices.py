@@ -207,11 +207,13 @@ def test_one_volume_by_two_names_is_one_image(volumes: Volumes) -> None:
     before = checksum(volume)
     volumes.lab.guest_of((block_device(other),), "backup")
     volumes.lab.guest_of((block_device(volume.resolve()),), "another")
+    behind = DiskSpec(source=volumes.folder / "web01.raw", image_format="raw")
+    volumes.lab.guest_of((behind,), "behind")
 
     said = volumes.refuses(guest)
 
     assert said["code"] == "UnmanagedReader"
-    assert said["readers"] == "another, backup"
+    assert said["readers"] == "another, backup, behind"
     assert not volumes.desk.apply(volumes.wish(guest)).plan.steps
     assert checksum(volume) == before
 
