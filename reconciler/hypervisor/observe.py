@@ -32,7 +32,14 @@ from reconciler.model.domain import (
     Undescribed,
 )
 from reconciler.model.ledger import MEMORY, LedgerReading, Remembered
-from reconciler.model.names import DiskTarget, DomainUuid, HostName, folder_of, is_below_dev
+from reconciler.model.names import (
+    DiskTarget,
+    DomainUuid,
+    HostName,
+    folder_of,
+    is_below_dev,
+    plain_folder,
+)
 from reconciler.model.snapshot import SnapshotRecord
 
 _JOB_KINDS = {
@@ -165,10 +172,15 @@ class Observer:
         named |= {folder_of(image.path) for image in images if not image.is_device}
         mounts = Mounts.read()
         found = [scanned(folder, shelf, mounts) for folder in named if not is_below_dev(folder)]
+        found = [replace(folder, links=self._links_to(folder.path)) for folder in found]
         known = {folder.path for folder in found}
         devices = [image.path for image in images if image.is_device]
         found += [f for f in device_folders(devices, shelf) if f.path not in known]
         return tuple(sorted(found, key=lambda folder: folder.path))
+
+    def _links_to(self, folder: str) -> tuple[str, ...]:
+        said = sorted({plain_folder(asked) for asked in self._extra_folders})
+        return tuple(asked for asked in said if asked != folder == os.path.realpath(asked))
 
     def _with_hand_merges(self, domain: ObservedDomain, shelf: ImageShelf) -> ObservedDomain:
         if domain.jobs or not domain.records:

@@ -198,6 +198,8 @@ class ObservedFolder:
     is_shared: bool = False
     #: names in it that are taken by something that is no image of the host's list
     others: tuple[str, ...] = ()
+    #: what it is called in ``Host.spec.folders``, where links lead to it
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

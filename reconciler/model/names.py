@@ -48,6 +48,11 @@ def base_name(path: ImagePath) -> str:
     return path.rpartition("/")[2]
 
 
+def plain_folder(folder: str) -> str:
+    """*folder* as it is declared, without a slash at its end."""
+    return folder.rstrip("/") or "/"
+
+
 def is_below_dev(folder: str) -> bool:
     """*folder* is of devices: a file made there would lie in memory and be gone after a reboot."""
     return folder == "/dev" or folder.startswith("/dev/")

@@ -8,7 +8,7 @@ from reconciler.model.finding import Finding, FindingCode, finding
 from reconciler.model.names import ImagePath, folder_of
 from reconciler.planning import creation, differ, examining
 from reconciler.planning.index import HostIndex, index_of
-from reconciler.planning.world import world_of
+from reconciler.planning.world import resolved, world_of
 
 #: below it libvirt cannot delete external snapshots, and nothing here was ever tried (facts §13)
 OLDEST_LIBVIRT = 9_000_000
@@ -33,7 +33,7 @@ def diagnose(
     folders of virtsnap's own state that this user may not write to.
     """
     index = index_of(host)
-    folders = declared.folders if declared else ()
+    folders = tuple(resolved(host, folder) for folder in declared.folders) if declared else ()
     found = list(_of_host(index, folders, unwritable))
     for other in host.undescribed:
         found.append(finding(FindingCode.DOMAIN_BUSY, domain=other.name, job=other.cause))

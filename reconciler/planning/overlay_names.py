@@ -16,7 +16,7 @@ from reconciler.model.names import (
     is_below_dev,
 )
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
-from reconciler.planning.world import World
+from reconciler.planning.world import World, resolved
 
 #: a directory entry of most file systems, less room for ``.2``
 MAX_FILE_NAME = 240
@@ -68,12 +68,13 @@ def _rendered(
 
 def _free(world: World, disk: Disk, text: str, taken: frozenset[ImagePath]) -> ImagePath | Refusal:
     assert disk.source is not None
-    path = ImagePath(text)
+    asked = ImagePath(text)
+    folder, name = resolved(world.host, folder_of(asked)), base_name(asked)
+    path = ImagePath(f"{folder.rstrip('/')}/{name}")
     is_device = world.image(disk.source).is_device
     allowed = {*declared(world), *(() if is_device else (folder_of(disk.source),))}
-    name = base_name(path)
-    plain = path.startswith("/") and name not in ("", ".", "..") and not _has_control(text)
-    if not plain or folder_of(path) not in allowed or len(name.encode()) > MAX_FILE_NAME:
+    plain = text.startswith("/") and name not in ("", ".", "..") and not _has_control(text)
+    if not plain or folder not in allowed or len(name.encode()) > MAX_FILE_NAME:
         return refusal(
             RefusalCode.OUTSIDE_FOLDERS,
             path=text,
@@ -81,7 +82,7 @@ def _free(world: World, disk: Disk, text: str, taken: frozenset[ImagePath]) -> I
             folder=", ".join(sorted(allowed)),
             device=disk.source if is_device else None,
         )
-    return first_free(path, taken | _named(world) | world.taken_in(folder_of(path)))
+    return first_free(path, taken | _named(world) | world.taken_in(folder))
 
 
 def _own_folder(world: World, disk: Disk) -> str:
@@ -95,8 +96,7 @@ def _own_folder(world: World, disk: Disk) -> str:
 
 def declared(world: World) -> tuple[str, ...]:
     """The Host's folders in its order; never one of devices, which lies in memory."""
-    folders = (folder.rstrip("/") or "/" for folder in world.declared_folders)
-    return tuple(folder for folder in folders if not is_below_dev(folder))
+    return tuple(folder for folder in world.declared_folders if not is_below_dev(folder))
 
 
 def _has_control(text: str) -> bool:

@@ -14,7 +14,13 @@ from reconciler.model.ledger import (
     LedgerEntry,
     RequestState,
 )
-from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, folder_of
+from reconciler.model.names import (
+    DiskTarget,
+    ImagePath,
+    SnapshotName,
+    folder_of,
+    plain_folder,
+)
 from reconciler.model.snapshot import SnapshotRecord
 from reconciler.planning.index import HostIndex, Naming, Role, children_of, namings_of
 
@@ -23,7 +29,8 @@ from reconciler.planning.index import HostIndex, Naming, Role, children_of, nami
 class World:
     """A domain, the images that it, or somebody beside it, reads, and who else names them.
 
-    *foreign* are namings by other domains of the host.  *declared_folders* are ``Host.spec.folders``.
+    *foreign* are namings by other domains of the host.  *declared_folders* are ``Host.spec.folders``
+    with links followed.
     """
 
     host: ObservedHost
@@ -239,6 +246,12 @@ def followed(path: ImagePath, moved: Mapping[ImagePath, ImagePath]) -> ImagePath
     return path
 
 
+def resolved(host: ObservedHost, folder: str) -> str:
+    """*folder* with links followed, as far as the host was asked to look there."""
+    plain = plain_folder(folder)
+    return next((seen.path for seen in host.folders if plain in seen.links), plain)
+
+
 def walk(images: Mapping[ImagePath, Image], top: ImagePath) -> tuple[ImagePath, ...]:
     """The images from *top* down, by header; a loop ends it."""
     found: list[ImagePath] = []
@@ -276,6 +289,6 @@ def world_of(
         domain=domain,
         images={path: index.images[path] for path in sorted(near) if path in index.images},
         foreign=foreign,
-        declared_folders=declared_folders,
+        declared_folders=tuple(resolved(index.host, folder) for folder in declared_folders),
         hidden=index.hidden,
     )

@@ -45,8 +45,8 @@ class Volumes:
 
     @property
     def overlays(self) -> Path:
-        """The Host's folder."""
-        return self.folder / "overlays"
+        """The Host's folder, which the manifest knows by a link."""
+        return self.folder / "somewhere else"
 
     def volume(self, name: str, *, content: Path | None = None, size: int = 32 * MIB) -> Path:
         """``/dev/vg0/NAME``, a link as LVM makes it, below a folder of the test's own."""
@@ -93,7 +93,8 @@ def volumes(
 ) -> Iterator[Volumes]:
     """On each libvirt."""
     lab: Lab = request.getfixturevalue(request.param)
-    (tmp_path / "overlays").mkdir()
+    (tmp_path / "somewhere else").mkdir()
+    (tmp_path / "overlays").symlink_to(tmp_path / "somewhere else")
     with desk(lab, tmp_path, (str(tmp_path / "overlays"),)) as at:
         yield Volumes(lab, at, loop_devices, tmp_path)
 
