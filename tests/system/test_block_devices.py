@@ -95,7 +95,7 @@ def volumes(
     lab: Lab = request.getfixturevalue(request.param)
     (tmp_path / "somewhere else").mkdir()
     (tmp_path / "overlays").symlink_to(tmp_path / "somewhere else")
-    with desk(lab, tmp_path, (str(tmp_path / "overlays"),)) as at:
+    with desk(lab, tmp_path, folders=(str(tmp_path / "overlays"),)) as at:
         yield Volumes(lab, at, loop_devices, tmp_path)
 
 
