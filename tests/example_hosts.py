@@ -124,7 +124,7 @@ MADE: dict[str, Callable[[], FakeHost]] = {
     "09-take-a-snapshot-shut-off": declare_a_snapshot,
     "10-go-back": go_back,
     "11-snapshot-a-transient-domain": snapshot_a_transient_domain,
-    "11-use-a-block-device": use_a_block_device,
+    "12-use-a-block-device": use_a_block_device,
 }
 
 
