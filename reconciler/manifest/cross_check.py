@@ -1,13 +1,15 @@
 """What only several documents together, or several snapshots of one, can have wrong."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from reconciler.manifest.document import Document
-from reconciler.manifest.outline import Outline, SnapshotOutline, outline
+from reconciler.manifest.outline import Outline, outline
 from reconciler.manifest.problem import Path, Problem, did_you_mean, path_text, quoted
 
 #: What the host is called when no Host is declared.
 LOCAL = "local"
+#: Of a circle, so many names are told.
+_LONGEST_WAY = 20
 
 
 def host_names(documents: Sequence[Document]) -> tuple[str, ...]:
@@ -31,8 +33,8 @@ def repeated_names(documents: Sequence[Document]) -> Iterator[Problem]:
 
 def unknown_references(documents: Sequence[Document]) -> Iterator[Problem]:
     """Hosts and classes that no document declares."""
-    hosts = host_names(documents)
-    classes = _names(documents, "SnapshotClass")
+    hosts = dict.fromkeys(host_names(documents))
+    classes = dict.fromkeys(_names(documents, "SnapshotClass"))
     for manifest in outlines(documents):
         document = manifest.document
         if manifest.host is None and len(hosts) > 1:
@@ -68,6 +70,8 @@ def snapshot_lists(documents: Sequence[Document]) -> Iterator[Problem]:
     """Names twice in one list, and ``after`` that leads nowhere or round in a circle."""
     for manifest in outlines(documents):
         first: dict[str, int] = {}
+        after = {s.name: s.after for s in reversed(manifest.snapshots) if s.name is not None}
+        circles = _circles(after)
         for position, snapshot in enumerate(manifest.snapshots):
             path: Path = ("spec", "snapshots", position)
             if snapshot.name is None:
@@ -76,7 +80,7 @@ def snapshot_lists(documents: Sequence[Document]) -> Iterator[Problem]:
                 other = path_text(("spec", "snapshots", before))
                 message = f"{quoted(snapshot.name)} is the name of {other} already"
                 yield manifest.document.problem((*path, "name"), message)
-            elif why := _bad_after(snapshot.name, manifest.snapshots):
+            elif why := _bad_after(snapshot.name, after, circles):
                 yield manifest.document.problem((*path, "after"), why)
 
 
@@ -85,24 +89,41 @@ def outlines(documents: Sequence[Document]) -> tuple[Outline, ...]:
     return tuple(outline(each) for each in documents if each.kind == "DomainSnapshots")
 
 
-def _bad_after(name: str, snapshots: Sequence[SnapshotOutline]) -> str | None:
+def _bad_after(
+    name: str, after: Mapping[str, str | None], circles: Mapping[str, tuple[str, ...]]
+) -> str | None:
     """What is wrong with the ``after`` of the snapshot *name* itself."""
-    after = {each.name: each.after for each in reversed(snapshots) if each.name is not None}
     wanted = after[name]
     if wanted is not None and wanted not in after:
         return f"there is no snapshot {quoted(wanted)} in this list{did_you_mean(wanted, after)}"
-    way = [name]
-    while wanted is not None and wanted in after:
-        if wanted == name:
-            return f"goes round in a circle: {' after '.join([*way, wanted])}"
-        if wanted in way:
-            return None  # the circle is further on, and reported there
-        way.append(wanted)
-        wanted = after[wanted]
-    return None
+    if name not in circles:
+        return None
+    circle = circles[name]
+    start = circle.index(name)
+    way = [*circle[start:], *circle[:start], name]
+    if len(way) > _LONGEST_WAY:
+        way = [*way[:_LONGEST_WAY], "…"]
+    return f"goes round in a circle: {' after '.join(way)}"
 
 
-def _no_such(kind: str, name: str, known: Sequence[str], documents: Sequence[Document]) -> str:
+def _circles(after: Mapping[str, str | None]) -> dict[str, tuple[str, ...]]:
+    """The circle that each name is part of; every name is walked over once."""
+    found: dict[str, tuple[str, ...]] = {}
+    walked: set[str] = set()
+    for name in after:
+        way: dict[str, int] = {}
+        at: str | None = name
+        while at is not None and at in after and at not in walked:
+            walked.add(at)
+            way[at] = len(way)
+            at = after[at]
+        if at is not None and at in way:
+            circle = tuple(way)[way[at] :]
+            found |= dict.fromkeys(circle, circle)
+    return found
+
+
+def _no_such(kind: str, name: str, known: Collection[str], documents: Sequence[Document]) -> str:
     if any(document.kind == kind for document in documents):
         return f"there is no {kind} {quoted(name)}{did_you_mean(name, known)}"
     only = f"; the only host is {quoted(LOCAL)}" if kind == "Host" else ""

@@ -15,9 +15,15 @@ def circles(documents: Sequence[Document]) -> Iterator[Problem]:
     """Domains that wait for themselves, alone or through others, and those named twice."""
     for manifests in _by_host(documents).values():
         graph = {m.domain: m.depends_on for m in manifests if m.domain is not None}
+        groups = _groups(graph)
         for manifest in manifests:
-            for position in range(len(manifest.depends_on)):
-                why = _why_not(manifest, position, graph)
+            first: dict[str, int] = {}
+            for position, name in enumerate(manifest.depends_on):
+                before = first.setdefault(name, position)
+                why = _why_not(manifest, name, graph, groups)
+                if name and before != position:
+                    other = path_text(("spec", "dependsOn", before))
+                    why = f"{quoted(name)} is named in {other} already"
                 if why is not None:
                     yield _problem(manifest, position, why)
 
@@ -25,7 +31,7 @@ def circles(documents: Sequence[Document]) -> Iterator[Problem]:
 def unknown(documents: Sequence[Document]) -> Iterator[Problem]:
     """Domains that no manifest of the same host declares."""
     for host, manifests in _by_host(documents).items():
-        known = [manifest.domain for manifest in manifests if manifest.domain is not None]
+        known = {m.domain: None for m in manifests if m.domain is not None}
         for manifest in manifests:
             for position, name in enumerate(manifest.depends_on):
                 if name and name not in known:
@@ -45,32 +51,67 @@ def _by_host(documents: Sequence[Document]) -> Mapping[str, list[Outline]]:
     return found
 
 
-def _why_not(manifest: Outline, position: int, graph: _Graph) -> str | None:
-    name = manifest.depends_on[position]
-    if not name:
+def _why_not(manifest: Outline, name: str, graph: _Graph, groups: Mapping[str, int]) -> str | None:
+    if not name or manifest.domain is None:
         return None  # no text: reported as such
-    if name in manifest.depends_on[:position]:
-        other = path_text(("spec", "dependsOn", manifest.depends_on.index(name)))
-        return f"{quoted(name)} is named in {other} already"
     if name == manifest.domain:
         return f"{quoted(name)} is the domain itself"
-    way = _way(name, manifest.domain, graph) if manifest.domain is not None else None
-    if way is None or manifest.domain is None:
+    if groups.get(name) != groups[manifest.domain]:
         return None
-    return f"goes round in a circle: {' → '.join([manifest.domain, *way])}"
+    way = _way(name, manifest.domain, graph)
+    return f"goes round in a circle: {' → '.join([manifest.domain, *way])}" if way else None
+
+
+def _groups(graph: _Graph) -> dict[str, int]:
+    """Domains that lead to each other have one number (Kosaraju: twice over each edge)."""
+    back: dict[str, list[str]] = {domain: [] for domain in graph}
+    for domain, below in graph.items():
+        for name in below:
+            back.setdefault(name, []).append(domain)
+    found: dict[str, int] = {}
+    for number, start in enumerate(reversed(_finished(graph))):
+        waiting = [start]
+        while waiting:
+            domain = waiting.pop()
+            if domain not in found:
+                found[domain] = number
+                waiting += back.get(domain, ())
+    return found
+
+
+def _finished(graph: _Graph) -> list[str]:
+    """Every domain, behind all that it leads to; no recursion, since ways may be long."""
+    finished: list[str] = []
+    seen: set[str] = set()
+    for start in graph:
+        waiting = [(start, iter((start,)))]
+        while waiting:
+            domain, below = waiting[-1]
+            name = next((name for name in below if name not in seen), None)
+            if name is None:
+                waiting.pop()
+                if waiting:
+                    finished.append(domain)
+                continue
+            seen.add(name)
+            waiting.append((name, iter(graph.get(name, ()))))
+    return finished
 
 
 def _way(start: str, goal: str, graph: _Graph) -> tuple[str, ...] | None:
     """A shortest way from *start* to *goal* along what domains depend on."""
-    ways: list[tuple[str, ...]] = [(start,)]
-    seen = {start}
-    for way in ways:
-        if way[-1] == goal:
-            return way
-        for name in graph.get(way[-1], ()):
-            if name not in seen:
-                seen.add(name)
-                ways.append((*way, name))
+    before: dict[str, str | None] = {start: None}
+    waiting = [start]
+    for domain in waiting:
+        if domain == goal:
+            way = [domain]
+            while (above := before[way[-1]]) is not None:
+                way.append(above)
+            return tuple(reversed(way))
+        for name in graph.get(domain, ()):
+            if name not in before:
+                before[name] = domain
+                waiting.append(name)
     return None
 
 

@@ -9,7 +9,14 @@ from pydantic_core import ErrorDetails
 
 from reconciler.manifest.fields import API_VERSION
 from reconciler.manifest.positions import Node, shown
-from reconciler.manifest.problem import Path, Problem, did_you_mean, path_text, quoted
+from reconciler.manifest.problem import (
+    MOST_TOLD,
+    Path,
+    Problem,
+    did_you_mean,
+    path_text,
+    quoted,
+)
 from reconciler.manifest.schema import KINDS, fields_at
 from reconciler.manifest.unsupported import unsupported
 
@@ -68,7 +75,7 @@ def read_document(file: str, node: Node) -> tuple[Document | None, list[Problem]
     if () in refused:
         return draft, [*header, refused[()]]
     missing = {path: draft.problem(path, _NO_VALUE) for path in _empty(node, ())}
-    silent: list[Path] = [*refused, *missing, ("apiVersion",), ("kind",)]
+    silent: set[Path] = {*refused, *missing, ("apiVersion",), ("kind",)}
     model, found = _validated(draft, KINDS[kind])
     wrong = [problem for path, problem in found if not _is_below(path, silent)]
     problems = [*header, *refused.values(), *missing.values(), *wrong]
@@ -112,8 +119,8 @@ def _empty(node: Node, path: Path) -> Iterator[Path]:
         yield path
 
 
-def _is_below(path: Path, heads: list[Path]) -> bool:
-    return any(path[: len(head)] == head for head in heads)
+def _is_below(path: Path, heads: set[Path]) -> bool:
+    return any(path[:length] in heads for length in range(len(path) + 1))
 
 
 def _validated(
@@ -123,7 +130,7 @@ def _validated(
         return model.model_validate(document.node.plain()), []
     except ValidationError as error:
         details = error.errors(include_url=False)
-    return None, [_explained(document, model, detail) for detail in details]
+    return None, [_explained(document, model, detail) for detail in details[: MOST_TOLD + 1]]
 
 
 def _explained(

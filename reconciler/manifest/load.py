@@ -1,6 +1,6 @@
 """Files → what is desired, or every problem in them at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +8,19 @@ from reconciler.errors import ManifestError, SourceError
 from reconciler.manifest import build, cross_check, dependencies, disruption
 from reconciler.manifest.document import RENDERED, Document, read_document
 from reconciler.manifest.positions import Node, Unreadable, decoded, documents
-from reconciler.manifest.problem import Problem
+from reconciler.manifest.problem import Problem, first_of
 from reconciler.manifest.render import render
 from reconciler.manifest.values import ValuesTree, overrides
 from reconciler.model.desired import Desired
 from reconciler.model.manifest_file import ManifestFile
+
+#: What all documents together can have wrong.
+_ALWAYS = (
+    *(cross_check.repeated_names, cross_check.repeated_domains, cross_check.snapshot_lists),
+    *(build.capture_conflicts, dependencies.circles, disruption.conflicts),
+)
+#: What can only be told when nothing is missing.
+_OF_WHOLE = (cross_check.unknown_references, dependencies.unknown)
 
 
 @dataclass(slots=True)
@@ -44,11 +52,8 @@ def load(
     """
     reading = _read(files, values, settings)
     found = reading.documents
-    _report(reading, [*cross_check.repeated_names(found), *cross_check.repeated_domains(found)])
-    _report(reading, [*cross_check.snapshot_lists(found), *build.capture_conflicts(found)])
-    _report(reading, [*dependencies.circles(found), *disruption.conflicts(found)])
-    if not reading.is_partial:
-        _report(reading, [*cross_check.unknown_references(found), *dependencies.unknown(found)])
+    for check in _ALWAYS if reading.is_partial else _ALWAYS + _OF_WHOLE:
+        _report(reading, check(found))
     if reading.problems:
         raise ManifestError(
             tuple(str(problem) for problem in sorted(set(reading.problems))),
@@ -89,8 +94,8 @@ def _read(
     return reading
 
 
-def _report(reading: _Reading, problems: Sequence[Problem]) -> None:
-    reading.problems.extend(problems)
+def _report(reading: _Reading, problems: Iterable[Problem]) -> None:
+    reading.problems.extend(first_of(problems))
 
 
 def _nodes(file: ManifestFile, tree: ValuesTree) -> tuple[str, tuple[Node, ...], list[Problem]]:

@@ -16,6 +16,8 @@ from reconciler.model.manifest_file import MAX_MANIFEST_BYTES
 
 MAX_DEPTH = 32
 MAX_DOCUMENTS = 1000
+#: Keys and values in one file: what is asked about each of them stays within a second.
+MAX_NODES = 40_000
 #: How many nodes aliases may stand for, all together, in one file.
 MAX_ALIASED_NODES = 10_000
 
@@ -115,6 +117,7 @@ class _Reader:
         self._events = _Events(text)
         self._anchors: dict[str, Node | None] = {}
         self._aliased = 0
+        self._read = 0
 
     def read(self) -> None:
         count = 0
@@ -130,6 +133,9 @@ class _Reader:
                 self.documents.append(node)
 
     def _node(self, event: Any, *, depth: int) -> Node:
+        self._read += 1
+        if self._read > MAX_NODES:
+            raise self._unreadable(event, f"there are more than {MAX_NODES} keys and values")
         if depth > MAX_DEPTH:
             raise self._unreadable(event, f"is nested deeper than {MAX_DEPTH} levels")
         if isinstance(event, yaml.AliasEvent):

@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from itertools import islice
 
 #: The way to a value: keys and list positions.
 Path = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST_SHOWN = 60
+#: Of each check of a document, or of all of them together.
+MOST_TOLD = 200
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,6 +35,15 @@ class Problem:
     def __str__(self) -> str:
         where = f"{self.file}:{self.place.line}:{self.place.column}"
         return ": ".join(part for part in (where, self.path, self.message) if part)
+
+
+def first_of(problems: Iterable[Problem]) -> list[Problem]:
+    """The first of *problems*; the rest is not even looked for, and that is said."""
+    found = list(islice(problems, MOST_TOLD + 1))
+    if len(found) > MOST_TOLD:
+        message = f"there is more of this; the first {MOST_TOLD} are told"
+        found[-1] = replace(found[-1], path="", message=message)
+    return found
 
 
 def path_text(path: Path) -> str:
