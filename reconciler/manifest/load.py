@@ -9,7 +9,7 @@ from reconciler.manifest import build, cross_check, dependencies, disruption
 from reconciler.manifest.document import RENDERED, Document, read_document
 from reconciler.manifest.positions import Node, Unreadable, decoded, documents
 from reconciler.manifest.problem import Problem, first_of
-from reconciler.manifest.render import render
+from reconciler.manifest.rendering import Renderer
 from reconciler.manifest.values import ValuesTree, overrides
 from reconciler.model.desired import Desired
 from reconciler.model.manifest_file import ManifestFile
@@ -79,32 +79,40 @@ def _read(
     given, problems = overrides(values, settings)
     tree = ValuesTree((file for file in files if file.is_values), given)
     reading = _Reading(documents=[], problems=[*problems, *tree.problems])
-    for file in sorted(files, key=lambda file: file.name):
-        if file.is_values:
-            continue
-        name, nodes, wrong = _nodes(file, tree)
-        reading.is_partial |= bool(wrong)
-        _report(reading, wrong)
-        for node in nodes:
-            reading.count += 1
-            document, wrong = read_document(name, node)
-            _report(reading, wrong)
-            if document:
-                reading.documents.append(document)
+    with Renderer() as renderer:
+        for file in sorted(files, key=lambda file: file.name):
+            if not file.is_values:
+                _read_file(reading, file, tree, renderer)
     return reading
+
+
+def _read_file(
+    reading: _Reading, file: ManifestFile, tree: ValuesTree, renderer: Renderer
+) -> None:
+    name, nodes, wrong = _nodes(file, tree, renderer)
+    reading.is_partial |= bool(wrong)
+    _report(reading, wrong)
+    for node in nodes:
+        reading.count += 1
+        document, wrong = read_document(name, node)
+        _report(reading, wrong)
+        if document:
+            reading.documents.append(document)
 
 
 def _report(reading: _Reading, problems: Iterable[Problem]) -> None:
     reading.problems.extend(first_of(problems))
 
 
-def _nodes(file: ManifestFile, tree: ValuesTree) -> tuple[str, tuple[Node, ...], list[Problem]]:
+def _nodes(
+    file: ManifestFile, tree: ValuesTree, renderer: Renderer
+) -> tuple[str, tuple[Node, ...], list[Problem]]:
     """The documents of a file, rendered first when it is a template, and its name in problems."""
     name = file.name
     try:
         text = decoded(name, file.text)
         if file.is_template:
-            rendered = render(name, text, tree.for_file(name))
+            rendered = renderer.render(name, text, tree.for_file(name))
             name += RENDERED
             text = decoded(name, rendered.encode("utf-8", "surrogatepass"))
         nodes, problems = documents(name, text)

@@ -57,6 +57,8 @@ def render(file: str, text: str, values: Values) -> str:
         raise
     except UndefinedError as error:
         raise _unreadable(file, _line_in(file, error), _undefined(str(error), values)) from None
+    except MemoryError:
+        raise
     except Exception as error:  # a template can raise whatever Python can
         cause = (str(error) or type(error).__name__).partition("\n")[0].rstrip(".")
         raise _unreadable(file, _line_in(file, error), f"cannot be rendered: {cause}") from None

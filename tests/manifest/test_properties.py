@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.errors import ManifestError, SourceError
@@ -154,19 +154,6 @@ WORDS = st.sampled_from(
 @given(st.lists(WORDS, max_size=40).map("".join))
 def test_any_text_like_yaml_raises_nothing_else(text: str) -> None:
     only_our_errors(lambda: load_text(text.encode()))
-
-
-JINJA = st.sampled_from(
-    ["{{ ", " }}", "{% ", " %}", "{# ", "for i in range(", "9)", "if ", "endfor", "endif", "a", "| ",
-     "tojson", "x.y", "set ", " = ", "macro m()", "endmacro", "m()", "'", "1", "*", "**", "~", "[", "]",
-     "(", ")", "raw", "endraw", "\n", "namespace", "import ", "block b", "endblock", "self.b()", "call "]
-)  # fmt: skip
-
-
-@given(st.lists(JINJA, max_size=30).map("".join))
-@settings(deadline=None)
-def test_any_text_like_a_template_raises_nothing_else(text: str) -> None:
-    only_our_errors(lambda: load_text(text.encode(), "m.yaml.j2"))
 
 
 @given(st.lists(WORDS, max_size=40).map("".join))

@@ -1,0 +1,1 @@
+"""Hostile manifests by the million: ``python -m tests.fuzz --count N --seed S``."""
