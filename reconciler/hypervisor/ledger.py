@@ -32,7 +32,7 @@ PREFIX = "virtsnap"
 TAG = f"{{{NAMESPACE}}}ledger"
 _KEYS = {"entries", "images", "commits", "freezing", "requests", "owed", "definition", "fence"}
 #: what comes of reading a ledger that somebody has written into
-_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
 def encoded(ledger: Ledger) -> str:
@@ -127,16 +127,16 @@ def intent(
         serial, _ = int(chosen.get("serial", "")), int(chosen.get("format", ""))
         document = json.loads(chosen.text or "")
         _only(document, _KEYS)
-        entries = [e for e in document.get("entries", ()) if e["name"] == name]
+        entries = [e for e in _list(document.get("entries", [])) if e["name"] == name]
         entry = _entry(entries[0]) if entries else None
         requests = tuple(
             request
-            for request in map(_request, document.get("requests", ()))
+            for request in map(_request, _list(document.get("requests", [])))
             if request.state is RequestState.DONE
         )
         if entry is None or not _is_of(entry, created):
             return Intent(serial=serial, requests=requests)
-        images = document.get("images", ())
+        images = _list(document.get("images", []))
         paths = tuple(ImagePath(_text(i["path"])) for i in images if i["snapshot"] == name)
     except _DAMAGE:
         return Intent(serial=0)
@@ -237,7 +237,7 @@ def _fence_document(fence: Fence | None) -> dict[str, Any] | None:
 
 
 def _time_document(time: datetime) -> str:
-    return (time.astimezone(UTC) if time.tzinfo else time).isoformat()
+    return time.astimezone(UTC).isoformat()
 
 
 def _without_null(document: dict[str, Any]) -> dict[str, Any]:
@@ -254,11 +254,11 @@ def _ledger(uuid: DomainUuid, serial: int, document: dict[str, Any]) -> Ledger:
     return Ledger(
         uuid=uuid,
         serial=serial,
-        entries=tuple(_entry(entry) for entry in document.get("entries", ())),
-        images=tuple(_image(image) for image in document.get("images", ())),
-        commits=tuple(_commit(commit) for commit in document.get("commits", ())),
+        entries=tuple(_entry(entry) for entry in _list(document.get("entries", []))),
+        images=tuple(_image(image) for image in _list(document.get("images", []))),
+        commits=tuple(_commit(commit) for commit in _list(document.get("commits", []))),
         is_freezing=document.get("freezing", False) is True,
-        requests=tuple(_request(request) for request in document.get("requests", ())),
+        requests=tuple(_request(request) for request in _list(document.get("requests", []))),
         owed=_owed(document.get("owed")),
         definition=None if definition is None else SnapshotName(_text(definition)),
         fence=_fence(document.get("fence")),
@@ -311,7 +311,7 @@ def _owed(document: dict[str, Any] | None) -> PowerOwed | None:
     return PowerOwed(
         state=PowerState(document["state"]),
         memory=None if memory is None else ImagePath(_text(memory)),
-        until=None if until is None else datetime.fromisoformat(until),
+        until=None if until is None else _time(until),
     )
 
 
@@ -320,8 +320,8 @@ def _commit(document: dict[str, Any]) -> LedgerCommit:
     return LedgerCommit(
         disk=DiskTarget(_text(document["disk"])),
         base=ImagePath(_text(document["base"])),
-        merged=tuple(ImagePath(_text(path)) for path in document["merged"]),
-        snapshots=tuple(SnapshotName(_text(name)) for name in document["snapshots"]),
+        merged=tuple(ImagePath(_text(path)) for path in _list(document["merged"])),
+        snapshots=tuple(SnapshotName(_text(name)) for name in _list(document["snapshots"])),
         state=CommitState(document["state"]),
     )
 
@@ -333,7 +333,7 @@ def _fence(document: dict[str, Any] | None) -> Fence | None:
     return Fence(
         holder=_text(document["holder"]),
         plan_id=_text(document["plan"]),
-        until=datetime.fromisoformat(document["until"]),
+        until=_time(document["until"]),
     )
 
 
@@ -341,6 +341,20 @@ def _only(document: dict[str, Any], known: set[str]) -> None:
     """A key that this format does not have would be lost when the ledger is written again."""
     if set(document) - known:
         raise ValueError(f"unknown keys {sorted(set(document) - known)}")
+
+
+def _time(text: str) -> datetime:
+    """A moment; without its offset it cannot be compared with any other."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset")
+    return moment.astimezone(UTC)
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    return value
 
 
 def _text(value: object) -> str:

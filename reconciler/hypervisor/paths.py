@@ -50,6 +50,8 @@ class PathBook:
 
     def _in_real_folder(self, path: str) -> ImagePath:
         """``realpath``, but for a symlink at the end; each folder is resolved once."""
+        if _names_nothing(path):
+            return ImagePath(os.path.normpath(path))
         folder, name = os.path.split(path)
         if name in ("", ".", ".."):
             return ImagePath(os.path.realpath(path))
@@ -59,8 +61,18 @@ class PathBook:
         return ImagePath(os.path.join(real, name))  # noqa: PTH118 - hot
 
 
+def _names_nothing(path: str) -> bool:
+    """No file can have this name: a header or a definition that somebody forged says it."""
+    try:
+        return b"\0" in os.fsencode(path)
+    except UnicodeEncodeError:
+        return True
+
+
 def is_same_file(one: str, other: str) -> bool:
     """Whether two spellings name one file or device here; equal text where neither exists."""
+    if _names_nothing(one) or _names_nothing(other):
+        return one == other
     try:
         if os.path.samefile(one, other):  # noqa: PTH121
             return True

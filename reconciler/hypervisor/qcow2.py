@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ _BACKING_FORMAT = 0xE2792ACA
 _INCOMPATIBLE_DATA_FILE = 1 << 2
 _MAX_NAME = 1023
 #: QEMU's own bounds (block/qcow2.h)
-_MAX_SNAPSHOTS, _MAX_EXTRA = 65536, 1024
+_MAX_SNAPSHOTS, _MAX_EXTRA, _MAX_TABLE = 65536, 1024, 64 << 20
 #: L1 table at, its size, id and name sizes, seconds, nanoseconds, guest clock, RAM size, extra size
 _SNAPSHOT = struct.Struct(">QIHHIIQII")
 #: of its extra data: size of the guest's memory in it, size of the disk
@@ -25,6 +26,10 @@ _MAX_L1 = 32 << 20
 #: the part of its entries that says where a second-level table lies
 _L1_OFFSET = 0x00FFFFFFFFFFFE00
 _INCOMPATIBLE_EXTENDED_L2 = 1 << 4
+#: bytes of all first-level tables of one image that are compared
+_MOST_COMPARED = 8 << 20
+#: the last byte that a file can have
+_LAST = (1 << 63) - 1
 
 #: Format by what the file begins with; qcow2 is told from its forefather by the version.
 _MAGICS = (
@@ -89,6 +94,8 @@ def read_header(descriptor: int, start: bytes) -> Qcow2Header:
         if len(start) < _FIXED.size + _V3.size:
             raise NotQcow2Error("the file is too short")
         incompatible, _, _, _, extensions_at = _V3.unpack_from(start, _FIXED.size)
+    if name_at > 1 << cluster_bits:
+        raise NotQcow2Error("the backing file name lies behind the first cluster")
     end = name_at or 1 << cluster_bits
     inside = _snapshots(descriptor, table_at, snapshots)
     is_extended = bool(incompatible & _INCOMPATIBLE_EXTENDED_L2)
@@ -108,7 +115,7 @@ def read_header(descriptor: int, start: bytes) -> Qcow2Header:
 def _is_unmapped(descriptor: int, table_at: int, entries: int) -> bool:
     """The first-level table of clusters is empty; one that is not read whole counts as used."""
     length = entries * 8
-    return length <= _MAX_L1 and os.pread(descriptor, length, table_at) == bytes(length)
+    return length <= _MAX_L1 and _read(descriptor, length, table_at) == bytes(length)
 
 
 def _backing_name(descriptor: int, start: bytes, offset: int, size: int) -> str | None:
@@ -136,13 +143,15 @@ def _unwritten_since(
     A snapshot shares these tables, and all that they map, with the image: whoever writes has to copy
     the table first, so that its place in the first-level table changes (QEMU's copy-on-write).
     """
-    names = [each.name for each in inside]
-    now = _tables(descriptor, table_at, entries) if inside else None
+    names = Counter(each.name for each in inside)
+    # Of more there is no telling: what is not proven counts as written.
+    is_little = entries * 8 * (len(inside) + 1) <= _MOST_COMPARED
+    now = _tables(descriptor, table_at, entries) if inside and is_little else None
     return tuple(
         each.name
         for each in inside
         if now is not None
-        and names.count(each.name) == 1
+        and names[each.name] == 1
         and each.size in (None, size)
         and _tables(descriptor, each.table_at, entries) == now
     )
@@ -151,7 +160,7 @@ def _unwritten_since(
 def _tables(descriptor: int, table_at: int, entries: int) -> list[int] | None:
     """Where the second-level tables lie; None where the first cannot be read whole."""
     length = entries * 8
-    table = os.pread(descriptor, length, table_at) if length <= _MAX_L1 else b""
+    table = _read(descriptor, length, table_at)
     if len(table) < length:
         return None
     return [entry & _L1_OFFSET for entry in struct.unpack(f">{entries}Q", table)]
@@ -171,19 +180,24 @@ def _snapshots(descriptor: int, offset: int, count: int) -> tuple[_Inside, ...]:
     if count > _MAX_SNAPSHOTS:
         raise NotQcow2Error(f"{count} internal snapshots")
     found = []
+    end = offset + _MAX_TABLE
     for _ in range(count):
-        fixed = os.pread(descriptor, _SNAPSHOT.size, offset)
+        if offset > end:
+            raise NotQcow2Error(f"a snapshot table of more than {_MAX_TABLE >> 20} MiB")
+        fixed = _read(descriptor, _SNAPSHOT.size, offset)
         if len(fixed) < _SNAPSHOT.size:
             raise NotQcow2Error("the file ends within its snapshot table")
         table_at, _, id_size, name_size, _, _, _, _, extra_size = _SNAPSHOT.unpack(fixed)
         if extra_size > _MAX_EXTRA:
             raise NotQcow2Error(f"an internal snapshot with {extra_size} bytes of extra data")
-        name = os.pread(descriptor, name_size, offset + _SNAPSHOT.size + extra_size + id_size)
+        name = _read(descriptor, name_size, offset + _SNAPSHOT.size + extra_size + id_size)
         if len(name) < name_size:
             raise NotQcow2Error("the file ends within its snapshot table")
         size = None
         if extra_size >= _SNAPSHOT_EXTRA.size:
-            extra = os.pread(descriptor, _SNAPSHOT_EXTRA.size, offset + _SNAPSHOT.size)
+            extra = _read(descriptor, _SNAPSHOT_EXTRA.size, offset + _SNAPSHOT.size)
+            if len(extra) < _SNAPSHOT_EXTRA.size:
+                raise NotQcow2Error("the file ends within its snapshot table")
             size = _SNAPSHOT_EXTRA.unpack(extra)[1]
         found.append(_Inside(name.decode("utf-8", "replace"), table_at, size))
         length = _SNAPSHOT.size + extra_size + id_size + name_size
@@ -209,6 +223,12 @@ def _backing_format(descriptor: int, start: bytes, offset: int, end: int) -> str
 def _piece(descriptor: int, start: bytes, offset: int, size: int) -> bytes:
     if offset + size <= len(start):
         return start[offset : offset + size]
+    return _read(descriptor, size, offset)
+
+
+def _read(descriptor: int, size: int, offset: int) -> bytes:
+    if offset + size > _LAST:
+        raise NotQcow2Error("an offset beyond the end of all files")
     return os.pread(descriptor, size, offset)
 
 

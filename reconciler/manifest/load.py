@@ -86,9 +86,7 @@ def _read(
     return reading
 
 
-def _read_file(
-    reading: _Reading, file: ManifestFile, tree: ValuesTree, renderer: Renderer
-) -> None:
+def _read_file(reading: _Reading, file: ManifestFile, tree: ValuesTree, renderer: Renderer) -> None:
     name, nodes, wrong = _nodes(file, tree, renderer)
     reading.is_partial |= bool(wrong)
     _report(reading, wrong)

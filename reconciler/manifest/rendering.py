@@ -96,7 +96,9 @@ def _started() -> "subprocess.Popen[bytes]":
             start_new_session=True,
         )
     except OSError as error:
-        raise SourceError(f"cannot start {sys.executable} for templates: {error.strerror}") from error
+        raise SourceError(
+            f"cannot start {sys.executable} for templates: {error.strerror}"
+        ) from error
 
 
 def _problem(file: str, line: int, message: str) -> Problem:

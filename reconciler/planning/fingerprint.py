@@ -1,9 +1,10 @@
 """What a plan stands on, as a hash: if it changes, the plan is stale."""
 
 import hashlib
+import json
 from dataclasses import replace
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from reconciler.model.chain import Image
 from reconciler.model.domain import BlockJob, ObservedDomain
@@ -44,7 +45,15 @@ def of_steps(fingerprint: str, steps: tuple[Step, ...]) -> str:
 
 def digest(value: object) -> str:
     """``sha256:…`` of the JSON form of *value*."""
-    return "sha256:" + hashlib.sha256(to_json(value)).hexdigest()
+    return "sha256:" + hashlib.sha256(_as_json(value)).hexdigest()
+
+
+def _as_json(value: object) -> bytes:
+    try:
+        return to_json(value)
+    except PydanticSerializationError:
+        # the name of a file that is no UTF-8
+        return json.dumps(to_jsonable_python(value)).encode("ascii")
 
 
 def _images(world: World) -> list[Image]:

@@ -1,10 +1,12 @@
 """What all documents for machines have in common: camelCase, a format version, UTC, bytes."""
 
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticSerializationError
 
 FORMAT_VERSION: Literal["1.0"] = "1.0"
 
@@ -40,4 +42,8 @@ class WholeDocument(Document):
 
 def as_json(document: BaseModel) -> str:
     """The document as it is printed."""
-    return document.model_dump_json(by_alias=True, indent=2) + "\n"
+    try:
+        return document.model_dump_json(by_alias=True, indent=2) + "\n"
+    except PydanticSerializationError:
+        # The name of a file is bytes, and these are no UTF-8: Python has surrogates for them.
+        return json.dumps(document.model_dump(mode="json", by_alias=True), indent=2) + "\n"

@@ -32,7 +32,7 @@ texts = st.text(max_size=12) | st.sampled_from(["]]>", "\x00", "\udcff", "<&>\"'
 paths = texts.map(lambda text: ImagePath(f"/{text}"))
 targets = st.sampled_from([DiskTarget("vda"), DiskTarget("vdb")])
 names = texts.map(SnapshotName)
-zones = st.sampled_from([None, timezone(timedelta(hours=2)), timezone(timedelta(0))])
+zones = st.sampled_from([timezone(timedelta(hours=2)), timezone(timedelta(0))])
 
 entries = st.builds(
     LedgerEntry,

@@ -1,5 +1,6 @@
 """Recordings of hosts."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from reconciler.errors import VirtsnapError
 from reconciler.model.chain import BackingChain, Image
 from reconciler.model.domain import Disk, ObservedDomain, ObservedFolder, ObservedHost
 from reconciler.model.ledger import Fence, Ledger, LedgerCommit, LedgerEntry
+from reconciler.model.names import ImagePath
 from reconciler.report.document import as_json
 from reconciler.report.observation import observation_document, read_observation
 from tests.drawing import domain, host, shut_off, unmanaged
@@ -57,6 +59,17 @@ def test_a_drawn_host_is_read_again_from_yaml_too() -> None:
 
     assert read_observation(yaml.safe_dump(data), name="x") == (seen,)
     assert data["hosts"][0]["domains"][0]["ledger"]["isFreezing"] is False
+
+
+def test_the_name_of_a_file_that_is_no_utf_8_is_recorded_too() -> None:
+    seen = host(domain("web01", vda="base ← s1")).observe()
+    odd = replace(
+        seen, images=(*seen.images, Image(path=ImagePath("/images/\udcff.qcow2"), format="qcow2"))
+    )
+    recorded = as_json(observation_document([odd]))
+
+    recorded.encode("utf-8")
+    assert read_observation(recorded, name="x") == (odd,)
 
 
 def test_times_are_utc() -> None:
