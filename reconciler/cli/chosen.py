@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from shlex import quote
 
 from reconciler.errors import VirtsnapError
 from reconciler.model.domain import ObservedDomain, ObservedHost
@@ -36,5 +37,5 @@ def _unknown(pattern: str, names: Iterable[str], *, doing: str, verb: str) -> Vi
     meant = f" (did you mean {near[0]!r}?)" if near else ""
     return VirtsnapError(
         f"cannot {doing} {pattern}: there is no such domain{meant}",
-        hint=f"virtsnap {verb} {near[0]}" if near else "virsh list --all",
+        hint=f"virtsnap {verb} {quote(near[0])}" if near else "virsh list --all",
     )

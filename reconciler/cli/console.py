@@ -8,6 +8,7 @@ from typing import TextIO
 from pydantic import BaseModel
 
 from reconciler.errors import ManifestError, VirtsnapError
+from reconciler.model.secrets import without_secrets
 from reconciler.report.lines import Line, Tone, as_text, safe
 
 _STYLES = {
@@ -61,19 +62,22 @@ def show_document(document: BaseModel, *, as_yaml: bool = False) -> None:
 def note(text: str, *, is_quiet: bool = False) -> None:
     """A line to stderr that is no error."""
     if not is_quiet:
-        sys.stderr.write(f"{safe(text)}\n")
+        sys.stderr.write(f"{without_secrets(safe(text))}\n")
 
 
 def show_error(error: VirtsnapError, *, as_document: bool) -> None:
     """``cannot <verb> <subject>: <cause>`` and ``hint: <next command>``, or the same as JSON."""
+    sys.stderr.write(_error_text(error, as_document=as_document))
+
+
+def _error_text(error: VirtsnapError, *, as_document: bool) -> str:
     if as_document:
         from reconciler.report.document import as_json
         from reconciler.report.documents import error_document
 
-        sys.stderr.write(as_json(error_document(error)))
-        return
+        return as_json(error_document(error))
     problems = error.problems if isinstance(error, ManifestError) else (error.message,)
-    for problem in problems:
-        sys.stderr.write(f"{safe(problem.replace(chr(10), ' '))}\n")
+    lines = [safe(problem.replace("\n", " ")) for problem in problems]
     if error.hint:
-        sys.stderr.write(f"hint: {safe(error.hint)}\n")
+        lines.append(f"hint: {safe(error.hint)}")
+    return "".join(f"{without_secrets(line)}\n" for line in lines)

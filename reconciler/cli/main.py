@@ -11,6 +11,7 @@ import typer
 from reconciler.cli.exit_code import ExitCode
 from reconciler.cli.verbs import Invocation, add_root, add_verb
 from reconciler.errors import UsageError, VirtsnapError
+from reconciler.model.secrets import without_secrets
 
 #: click's own errors: newer Typer carries click inside, so it cannot be imported by name.
 _ParseError = typer.BadParameter.__mro__[2]
@@ -74,7 +75,7 @@ def _fail(error: Exception, invocation: Invocation, given: Sequence[str]) -> int
 
     options = invocation.options
     if os.environ.get("VIRTSNAP_DEBUG") or (options.verbosity > 1 if options else "-vv" in given):
-        traceback.print_exception(error)
+        sys.stderr.write(without_secrets("".join(traceback.format_exception(error))))
     known = _known(error, given)
     as_document = not options.is_text if options else _wants_document(given)
     with suppress(BrokenPipeError):

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -66,7 +67,7 @@ def release(options: Options, held: Held, request: Request = None) -> int:
     if request is not None and slash:
         raise UsageError(
             f"cannot release {held}: a request belongs to a domain, not to a snapshot",
-            hint=f"virtsnap release {domain_name} --request {request}",
+            hint=f"virtsnap release {quote(domain_name)} --request {quote(request)}",
         )
     hosts, declared = observed_with_manifests(options)
     with wiring.opened(hosts, options, is_readonly=False) as connections:
@@ -109,7 +110,7 @@ def _pair(seen: Mapping[HostName, ObservedHost], wanted: str) -> Pair:
     if len(found) > 1:
         raise UsageError(
             f"cannot release a snapshot of {wanted}: several hosts have that domain",
-            hint=f"choose one: --host {found[0][0].name}",
+            hint=f"choose one: --host {quote(found[0][0].name)}",
         )
     if not found:
         near = _meant(wanted, [domain.name for _, domain in pairs])

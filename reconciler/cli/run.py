@@ -19,8 +19,12 @@ from reconciler.cli.stopping import stopping
 from reconciler.errors import UsageError
 from reconciler.model.outcome import DomainOutcome
 from reconciler.model.request import Consent
+from reconciler.model.secrets import without_secrets
+from reconciler.report.lines import safe
 
 if TYPE_CHECKING:
+    from structlog.typing import EventDict
+
     from reconciler.source.source import Source
 
 SourcePath = Annotated[
@@ -155,6 +159,15 @@ def _seconds(text: str) -> float:
         ) from error
 
 
+def _without_secrets(_: object, __: str, facts: "EventDict") -> "EventDict":
+    return {k: without_secrets(v) if isinstance(v, str) else v for k, v in facts.items()}
+
+
+def _made_visible(_: object, __: str, facts: "EventDict") -> "EventDict":
+    """Names come from anywhere: what a terminal would obey is shown instead."""
+    return {k: without_secrets(safe(v)) if isinstance(v, str) else v for k, v in facts.items()}
+
+
 def _log_to_stderr(options: Options) -> None:
     """Lines for people, or JSON lines with ``-o json``; times in UTC."""
     import logging
@@ -178,6 +191,7 @@ def _log_to_stderr(options: Options) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _without_secrets if options.output is Output.JSON else _made_visible,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

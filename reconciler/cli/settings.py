@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import yaml
@@ -36,7 +37,9 @@ def _read(file: Path, known: Collection[str]) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         cause = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise VirtsnapError(f"cannot read {file}: {cause}", hint=f"ls -l {file}") from error
+        raise VirtsnapError(
+            f"cannot read {file}: {cause}", hint=f"ls -l {quote(str(file))}"
+        ) from error
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:

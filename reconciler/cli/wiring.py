@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -65,7 +66,7 @@ def hosts_of(desired: Desired, options: Options) -> tuple[DesiredHost, ...]:
             names = ", ".join(host.name for host in desired.hosts)
             raise UsageError(
                 f"cannot use --connect: the manifests declare several hosts ({names})",
-                hint=f"choose one: --host {desired.hosts[0].name}",
+                hint=f"choose one: --host {quote(desired.hosts[0].name)}",
             )
         chosen = desired.hosts
     else:
@@ -158,7 +159,7 @@ def observed_from_file(path: str, hosts: tuple[DesiredHost, ...]) -> "dict[HostN
             names = ", ".join(sorted(by_name)) or "none"
             raise VirtsnapError(
                 f"cannot plan host {host.name}: {path} has no recording of it (it has {names})",
-                hint=f"choose a host with --host, or record it: virtsnap observe --host {host.name}",
+                hint=f"choose a host with --host, or record it: virtsnap observe --host {quote(host.name)}",
             )
     return {host.name: by_name[host.name] for host in hosts}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from reconciler.engine import fence
@@ -63,7 +64,7 @@ def start(work: DomainWork, action: StartDomain, world: World) -> str | Refusal:
         if not work.observe().domain.is_active:
             raise HypervisorError(
                 f"cannot start {work.plan.domain}: it stopped again at once",
-                hint=f"virsh domstate --reason {work.plan.domain}",
+                hint=f"virsh domstate --reason {quote(work.plan.domain)}",
             )
     work.write(bookkeeping.confirmed(work.ledger or world.ledger, action), world)
     return ""

@@ -2,6 +2,7 @@
 
 import json
 import time
+from shlex import quote
 from typing import Any
 
 import libvirt
@@ -23,7 +24,8 @@ def demand_agent(domain: Any, what: str) -> None:
         raise agent_error(error, what) from error
     if state not in (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED):
         raise AgentError(
-            f"cannot {what}: the domain is not running", hint=f"virsh domstate {domain.name()}"
+            f"cannot {what}: the domain is not running",
+            hint=f"virsh domstate {quote(domain.name())}",
         )
 
 

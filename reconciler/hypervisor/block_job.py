@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from shlex import quote
 from typing import Any
 
 import libvirt
@@ -128,7 +129,7 @@ def pivot(domain: Any, target: DiskTarget) -> None:
         if time.monotonic() > deadline:
             raise HypervisorError(
                 f"cannot {what}: the mirror is still there",
-                hint=f"virsh blockjob {domain.name()} {target} --info",
+                hint=f"virsh blockjob {quote(domain.name())} {quote(target)} --info",
             )
         time.sleep(_FIRST_POLL_SECONDS)
 
@@ -266,7 +267,7 @@ class _Watch:
         name = self._domain.name()
         return HypervisorError(
             f"cannot {self._what}: {why}",
-            hint=f"tail /var/log/libvirt/qemu/{name}.log; df -h {self._folder()}",
+            hint=f"tail /var/log/libvirt/qemu/{quote(name)}.log; df -h {quote(str(self._folder()))}",
         )
 
     def _folder(self) -> str:

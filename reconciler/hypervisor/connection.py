@@ -11,8 +11,9 @@ import libvirt
 from reconciler.hypervisor.event_loop import ensure_event_loop
 from reconciler.hypervisor.explaining import explaining, opening_failed
 from reconciler.hypervisor.patience import SECONDS, alive, answered
-from reconciler.hypervisor.uri import is_local, without_secrets
+from reconciler.hypervisor.uri import is_local
 from reconciler.model.names import DomainUuid
+from reconciler.model.secrets import without_secrets
 
 #: A dead daemon is noticed after 5 s × 3 without an answer.
 _KEEPALIVE_SECONDS, _KEEPALIVE_TIMES = 5, 3

@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from dataclasses import replace
+from shlex import quote
 from typing import Any
 
 import libvirt
@@ -98,7 +99,7 @@ def _demand_absent(path: ImagePath, what: str) -> None:
         return
     except OSError as error:
         raise StepRefused(f"cannot {what}: {path}: {error.strerror}") from error
-    raise StepRefused(f"cannot {what}: {path} exists already", hint=f"ls -l {path}")
+    raise StepRefused(f"cannot {what}: {path} exists already", hint=f"ls -l {quote(path)}")
 
 
 def _others(definition: Element, action: CreateSnapshot) -> tuple[DiskTarget, ...]:
@@ -115,7 +116,7 @@ def _take_quiesced(
     if agent.is_frozen(domain):
         raise AgentError(
             f"cannot {what}: the guest is frozen already, by someone else",
-            hint=f"virsh domfsthaw {domain.name()}",
+            hint=f"virsh domfsthaw {quote(domain.name())}",
         )
     agent.limit_answers(domain, agent_timeout)
     try:
@@ -132,7 +133,7 @@ def _thaw_after(failure: HypervisorError, domain: Any, seconds: float) -> None:
     except (AgentError, libvirt.libvirtError) as error:
         failure.message += f"; and the guest may be frozen ({error})"
         failure.args = (failure.message,)
-        failure.hint = f"virsh domfsthaw {domain.name()}"
+        failure.hint = f"virsh domfsthaw {quote(domain.name())}"
 
 
 def _make_private(path: ImagePath, like: ImagePath | None, what: str) -> None:
@@ -150,5 +151,5 @@ def _make_private(path: ImagePath, like: ImagePath | None, what: str) -> None:
     except OSError as error:
         raise HypervisorError(
             f"cannot {what}: {path} was made but cannot be made private: {error.strerror}",
-            hint=f"chmod 600 {path}",
+            hint=f"chmod 600 {quote(path)}",
         ) from error

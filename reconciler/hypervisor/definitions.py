@@ -1,6 +1,7 @@
 """Writing domain definitions: the ledger in them, and the image of a disk."""
 
 from copy import deepcopy
+from shlex import quote
 from typing import Any
 
 import libvirt
@@ -45,7 +46,7 @@ def read_ledger(domain: Any, uuid: DomainUuid) -> Ledger | None:
     if reading.problem is not None and reading.problem is not LedgerProblem.FOREIGN:
         raise HypervisorError(
             f"cannot {what}: it is {reading.problem}",
-            hint=f"virsh metadata {domain.name()} {ledger.NAMESPACE}",
+            hint=f"virsh metadata {quote(domain.name())} {ledger.NAMESPACE}",
         )
     return reading.ledger
 
@@ -69,7 +70,7 @@ def switch_disk(domain: Any, target: DiskTarget, *, to: ImagePath, image_format:
     if now.is_spelled or not is_layer(now.active, to) or now.active.format != image_format:
         raise HypervisorError(
             f"cannot {what}: libvirt kept {now.active.path} ({now.active.format})",
-            hint=f"virsh dumpxml --inactive {domain.name()}",
+            hint=f"virsh dumpxml --inactive {quote(domain.name())}",
         )
 
 
@@ -91,7 +92,7 @@ def put_back(domain: Any, action: RevertSnapshot, value: Ledger) -> None:
         if reading.is_spelled or not is_layer(reading.active, new.overlay):
             raise HypervisorError(
                 f"cannot {what}: libvirt kept {reading.active.path} on {new.target}",
-                hint=f"virsh dumpxml --inactive {domain.name()}",
+                hint=f"virsh dumpxml --inactive {quote(domain.name())}",
             )
 
 

@@ -3,11 +3,13 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from shlex import quote
 
 import libvirt
 
 from reconciler.errors import AgentError, HypervisorError
-from reconciler.hypervisor.uri import has_known_driver, host_of, transport_of, without_secrets
+from reconciler.hypervisor.uri import has_known_driver, host_of, transport_of
+from reconciler.model.secrets import without_secrets
 
 #: Codes that older bindings have no name for (facts §10).
 _AGENT_CODES = frozenset(
@@ -86,14 +88,14 @@ def opening_failed(error: libvirt.libvirtError, uri: str) -> HypervisorError:
 
 def _hint_for_opening(code: int, number: int, uri: str) -> str:
     if transport_of(uri) in _SSH:
-        return f"ssh {host_of(uri)} virsh list"
+        return f"ssh {quote(host_of(uri))} virsh list"
     if code in _WRONG_URI or (uri and not has_known_driver(uri)):
         return "a libvirt URI looks like qemu:///system or qemu+ssh://root@host/system"
     if code in _NOT_LET_IN or (code == libvirt.VIR_ERR_SYSTEM_ERROR and number == errno.EACCES):
         return "sudo usermod -aG libvirt $USER (then log in again), or use sudo"
     if code == libvirt.VIR_ERR_SYSTEM_ERROR and number in (errno.ENOENT, errno.ECONNREFUSED):
         return "systemctl start libvirtd (virtqemud on newer systems)"
-    return f"virsh -c '{without_secrets(uri)}' version"
+    return f"virsh -c {quote(without_secrets(uri))} version"
 
 
 def _hint(code: int) -> str | None:

@@ -5,6 +5,7 @@ import stat
 import time
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from reconciler.errors import HypervisorError, StepRefused
@@ -33,7 +34,7 @@ def commit(domain: Any, action: CommitOverlays) -> None:
     else:
         raise HypervisorError(
             f"cannot {what}: somebody writes to the images",
-            hint=f"fuser -v {action.top}",
+            hint=f"fuser -v {quote(action.top)}",
         )
     _flush(Path(action.base))
     _rebase(action.rebased, action.base, action.base_format)
@@ -63,12 +64,12 @@ def make(domain: Any, overlays: tuple[NewOverlay, ...]) -> None:
             _reserve(Path(new.overlay), below)
         except FileExistsError as error:
             raise StepRefused(
-                f"cannot {what}: it exists already", hint=f"ls -l {new.overlay}"
+                f"cannot {what}: it exists already", hint=f"ls -l {quote(new.overlay)}"
             ) from error
         except OSError as error:
             raise HypervisorError(
                 f"cannot {what}: {error.filename}: {error.strerror}",
-                hint=f"ls -ld {Path(new.overlay).parent}",
+                hint=f"ls -ld {quote(str(Path(new.overlay).parent))}",
             ) from error
         try:
             qemu_img.create(new.overlay, backing=new.frozen, backing_format=new.frozen_format)
@@ -95,14 +96,14 @@ def remove(path: ImagePath) -> None:
         if not stat.S_ISREG(file.lstat().st_mode):
             raise StepRefused(f"cannot {what}: it is no regular file")
         if _is_locked(file):
-            raise StepRefused(f"cannot {what}: QEMU has it open", hint=f"fuser -v {path}")
+            raise StepRefused(f"cannot {what}: QEMU has it open", hint=f"fuser -v {quote(path)}")
         file.unlink()
         _flush(file.parent)
     except FileNotFoundError:
         return
     except OSError as error:
         raise HypervisorError(
-            f"cannot {what}: {error.strerror}", hint=f"ls -ld {file.parent}"
+            f"cannot {what}: {error.strerror}", hint=f"ls -ld {quote(str(file.parent))}"
         ) from error
 
 
@@ -123,7 +124,8 @@ def _marks(action: CommitOverlays, what: str) -> tuple[tuple[int, int, int], ...
         statuses = [os.stat(image) for image in action.merged]  # noqa: PTH116
     except OSError as error:
         raise HypervisorError(
-            f"cannot {what}: {error.filename}: {error.strerror}", hint=f"ls -l {error.filename}"
+            f"cannot {what}: {error.filename}: {error.strerror}",
+            hint=f"ls -l {quote(error.filename)}",
         ) from error
     return tuple((s.st_ino, s.st_size, s.st_mtime_ns) for s in statuses)
 

@@ -1,6 +1,7 @@
 """Deleting internal snapshots: by libvirt, which ignores what fails (facts §4.1), so it is looked at."""
 
 import os
+from shlex import quote
 from typing import Any
 
 from reconciler.errors import HypervisorError, StepRefused
@@ -51,7 +52,7 @@ def names_in(path: ImagePath, what: str) -> tuple[SnapshotName, ...]:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise HypervisorError(
-            f"cannot {what}: {path}: {error.strerror}", hint=f"ls -l {path}"
+            f"cannot {what}: {path}: {error.strerror}", hint=f"ls -l {quote(path)}"
         ) from error
     try:
         header = qcow2.read_header(descriptor, qcow2.read_start(descriptor))

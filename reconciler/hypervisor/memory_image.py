@@ -1,6 +1,7 @@
 """Going on from a memory image, on the disks that the definition names now (facts §6 step 6)."""
 
 from copy import deepcopy
+from shlex import quote
 from typing import Any
 
 import libvirt
@@ -24,7 +25,7 @@ def go_on(domain: Any, memory: ImagePath, *, is_paused: bool) -> None:
         if domain.hasManagedSaveImage(0):
             raise StepRefused(
                 f"cannot {what}: it has a managed save image",
-                hint=f"virsh start {domain.name()}, or virsh managedsave-remove {domain.name()}",
+                hint=f"virsh start {quote(domain.name())}, or virsh managedsave-remove {quote(domain.name())}",
             )
         connection = domain.connect()
         # SECURE: without it graphics passwords would be lost (facts §11).

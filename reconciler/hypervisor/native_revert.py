@@ -1,5 +1,6 @@
 """libvirt's own revert, which internal snapshots need; external ones are put back by hand."""
 
+from shlex import quote
 from typing import Any
 
 import libvirt
@@ -51,7 +52,7 @@ def revert(domain: Any, action: RevertInternal, value: Ledger) -> None:
         if bool(domain.isActive()) is not resumes:
             raise HypervisorError(
                 f"cannot {what}: the domain is not as it was asked for",
-                hint=f"virsh domstate --reason {domain.name()}",
+                hint=f"virsh domstate --reason {quote(domain.name())}",
             )
 
 

@@ -17,7 +17,6 @@ from reconciler.hypervisor.folders import Mounts, device_folders, scanned
 from reconciler.hypervisor.images import ImageShelf
 from reconciler.hypervisor.merged_by_hand import HandMergeFinder
 from reconciler.hypervisor.paths import PathBook
-from reconciler.hypervisor.uri import without_secrets
 from reconciler.hypervisor.xml import Element, parse
 from reconciler.model.chain import MEMORY_FORMAT, Image
 from reconciler.model.domain import (
@@ -40,6 +39,7 @@ from reconciler.model.names import (
     is_below_dev,
     plain_folder,
 )
+from reconciler.model.secrets import without_secrets
 from reconciler.model.snapshot import SnapshotRecord
 
 _JOB_KINDS = {

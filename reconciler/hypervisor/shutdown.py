@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from shlex import quote
 from typing import Any
 
 import libvirt
@@ -49,7 +50,7 @@ def shut_down(
             if domain.hasManagedSaveImage():
                 raise StepRefused(
                     f"cannot {what}: somebody saved its memory instead",
-                    hint=f"virsh start {domain.name()}",
+                    hint=f"virsh start {quote(domain.name())}",
                 )
     return stopped
 
@@ -63,7 +64,8 @@ def start(domain: Any, *, is_paused: bool) -> None:
         # create() would go on from it; and discarding it is not ours to do (facts §9).
         if domain.hasManagedSaveImage():
             raise StepRefused(
-                f"cannot {what}: it has a managed save image", hint=f"virsh start {domain.name()}"
+                f"cannot {what}: it has a managed save image",
+                hint=f"virsh start {quote(domain.name())}",
             )
         try:
             domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED if is_paused else 0)
@@ -177,5 +179,6 @@ def _destroy(domain: Any, what: str) -> None:
                 domain.destroyFlags(0)
         if domain.isActive():
             raise HypervisorError(
-                f"cannot {what}: it was destroyed and is on", hint=f"virsh domstate {domain.name()}"
+                f"cannot {what}: it was destroyed and is on",
+                hint=f"virsh domstate {quote(domain.name())}",
             )

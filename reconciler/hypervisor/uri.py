@@ -1,10 +1,6 @@
 """What a connection URI says by itself."""
 
-import re
 from urllib.parse import urlsplit
-
-_PASSWORD_IN_AUTHORITY = re.compile(r"(//[^/@:\s]*):[^/@\s]*@")
-_SECRET_PARAMETER = re.compile(r"(?i)\b(pass(?:word|wd)?|secret|token)=[^&\s'\"]*")
 
 _DRIVERS = frozenset(
     {
@@ -23,11 +19,6 @@ _DRIVERS = frozenset(
         "hyperv",
     }
 )
-
-
-def without_secrets(text: str) -> str:
-    """*text* with the passwords of every URI in it replaced by ``***``."""
-    return _SECRET_PARAMETER.sub(r"\1=***", _PASSWORD_IN_AUTHORITY.sub(r"\1:***@", text))
 
 
 def transport_of(uri: str) -> str:

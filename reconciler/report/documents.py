@@ -7,6 +7,7 @@ from reconciler.model.action import CommitOverlays, CreateSnapshot, DeleteSnapsh
 from reconciler.model.outcome import DomainOutcome, DomainStatus
 from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Plan
 from reconciler.model.refusal import Refusal, RefusalCode
+from reconciler.model.secrets import without_secrets
 from reconciler.report import summary
 from reconciler.report.doctor import DoctorDocument
 from reconciler.report.document import Document, UtcTime, WholeDocument
@@ -255,11 +256,12 @@ def _refusal(refusal: Refusal, plan: DomainPlan) -> RefusalDocument:
 
 
 def _error(error: VirtsnapError) -> ErrorBodyDocument:
+    problems = error.problems if isinstance(error, ManifestError) else ()
     return ErrorBodyDocument(
-        message=error.message if not isinstance(error, ManifestError) else error.problems[0],
-        hint=error.hint,
+        message=without_secrets(problems[0] if problems else error.message),
+        hint=error.hint and without_secrets(error.hint),
         exit_code=error.exit_code,
-        problems=error.problems if isinstance(error, ManifestError) else (),
+        problems=tuple(without_secrets(problem) for problem in problems),
     )
 
 

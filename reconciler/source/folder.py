@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Hashable, Iterator
 from pathlib import Path
+from shlex import quote
 
 from reconciler.errors import SourceError
 from reconciler.model.manifest_file import (
@@ -65,7 +66,7 @@ def read_files(location: Path) -> tuple[ManifestFile, ...]:
         if not location.exists():
             raise SourceError(
                 f"cannot read {location}: there is no such file or folder",
-                hint=f"mkdir {location}, write a manifest into it (virtsnap schema), or say -f PATH",
+                hint=f"mkdir {quote(str(location))}, write a manifest into it (virtsnap schema), or say -f PATH",
             )
         if location.is_dir():
             paths = _paths_below(location)
@@ -77,7 +78,7 @@ def read_files(location: Path) -> tuple[ManifestFile, ...]:
     except OSError as error:
         raise SourceError(
             f"cannot read {error.filename or location}: {(error.strerror or str(error)).lower()}",
-            hint=f"ls -ld {error.filename or location}",
+            hint=f"ls -ld {quote(str(error.filename or location))}",
         ) from error
 
 
@@ -94,7 +95,7 @@ def _paths_below(folder: Path) -> list[Path]:
         if not Path(real).is_relative_to(root):
             raise SourceError(
                 f"cannot read {path}: it is a link to {real}, outside of {folder}",
-                hint=f"cp --remove-destination {real} {path}",
+                hint=f"cp --remove-destination {quote(real)} {quote(str(path))}",
             )
         links.setdefault(real, path)
     return list(({**links, **plain}).values())

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from shlex import quote
 
 from git import GitError, InvalidGitRepositoryError, NoSuchPathError, Repo, SymbolicReference
 from git.exc import ODBError
@@ -89,7 +90,7 @@ class GitSource:
             if not heads and not repository.head.is_detached:
                 raise SourceError(
                     f"cannot read {self._repository}: the repository has no revision yet",
-                    hint=f"git -C {self._repository} commit",
+                    hint=f"git -C {quote(str(self._repository))} commit",
                 )
             return str(SymbolicReference.dereference_recursive(repository, where.path))
 
@@ -107,7 +108,7 @@ class GitSource:
                 raise SourceError(
                     f"cannot read {self._repository}: there is no folder"
                     f" {'/'.join(self._parts)} in revision {revision[:12]}",
-                    hint=f"git -C {self._repository} ls-tree -d -r --name-only {revision[:12]}",
+                    hint=f"git -C {quote(str(self._repository))} ls-tree -d -r --name-only {revision[:12]}",
                 )
             found = trees[part]
         return found
@@ -123,7 +124,8 @@ def _opened(path: Path) -> Iterator[Repo]:
         ) from None
     except InvalidGitRepositoryError:
         raise SourceError(
-            f"cannot read {path}: it is not a git repository", hint=f"git -C {path} init"
+            f"cannot read {path}: it is not a git repository",
+            hint=f"git -C {quote(str(path))} init",
         ) from None
     except (GitError, OSError) as error:
         raise SourceError(f"cannot read {path}: {_first_line(error)}") from error

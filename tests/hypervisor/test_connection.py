@@ -8,7 +8,8 @@ import pytest
 
 from reconciler.errors import HypervisorError
 from reconciler.hypervisor.connection import connect
-from reconciler.hypervisor.uri import is_local, without_secrets
+from reconciler.hypervisor.uri import is_local
+from reconciler.model.secrets import without_secrets
 from tests.hypervisor.acting import host_of, seen
 from tests.lab.lab import Lab
 

@@ -1,0 +1,14 @@
+"""Passwords in connection URIs: given by users, never said by us."""
+
+import re
+
+#: Up to the last ``@`` before a slash: a password may hold one too.
+_PASSWORD_IN_AUTHORITY = re.compile(r"(//[^/@:\s]*):[^/\s]*@")
+_SECRET_PARAMETER = re.compile(
+    r"(?i)([\w.-]*(?:pass(?:word|wd|phrase)?|secret|token|api_?key))=[^&\s'\"]*"
+)
+
+
+def without_secrets(text: str) -> str:
+    """*text* with the passwords of every URI in it replaced by ``***``."""
+    return _SECRET_PARAMETER.sub(r"\1=***", _PASSWORD_IN_AUTHORITY.sub(r"\1:***@", text))
