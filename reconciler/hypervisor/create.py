@@ -12,7 +12,7 @@ from reconciler.errors import AgentError, HypervisorError, StepRefused
 from reconciler.hypervisor import agent, domain_xml, snapshot_xml
 from reconciler.hypervisor.connection import Connection
 from reconciler.hypervisor.explaining import agent_error, explained, explaining, is_of_agent
-from reconciler.hypervisor.paths import is_same_file
+from reconciler.hypervisor.paths import demand_own_place, is_same_file
 from reconciler.hypervisor.xml import Element, parse
 from reconciler.model.action import CreateSnapshot, NewOverlay
 from reconciler.model.ledger import Consistency
@@ -92,7 +92,8 @@ def _demand_ready(definition: Element, new: NewOverlay, what: str) -> None:
 
 
 def _demand_absent(path: ImagePath, what: str) -> None:
-    """Not to be seen is not to be absent."""
+    """Not to be seen is not to be absent; and the way to it is still the one that was planned."""
+    demand_own_place(path, what)
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -12,6 +12,7 @@ from reconciler.errors import HypervisorError, StepRefused
 from reconciler.hypervisor import domain_xml, image_locks, qemu_img
 from reconciler.hypervisor.explaining import explaining
 from reconciler.hypervisor.live_disk import is_layer
+from reconciler.hypervisor.paths import demand_own_place
 from reconciler.hypervisor.xml import parse
 from reconciler.model.action import CommitOverlays, NewOverlay
 from reconciler.model.names import ImagePath
@@ -59,6 +60,7 @@ def make(domain: Any, overlays: tuple[NewOverlay, ...]) -> None:
     """Make empty overlays, with the owner of what they stand on and readable for nobody else."""
     for new in overlays:
         what = f"make {new.overlay} for {domain.name()}/{new.target}"
+        demand_own_place(new.overlay, what)
         try:
             below = os.stat(new.frozen)  # noqa: PTH116
             _reserve(Path(new.overlay), below)

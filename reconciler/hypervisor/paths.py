@@ -2,7 +2,9 @@
 
 import os
 import stat
+from shlex import quote
 
+from reconciler.errors import StepRefused
 from reconciler.hypervisor.devices import DeviceNames, number_of
 from reconciler.model.names import ImagePath
 
@@ -59,6 +61,17 @@ class PathBook:
         if real is None:
             real = self._folders[folder] = os.path.realpath(folder)
         return ImagePath(os.path.join(real, name))  # noqa: PTH118 - hot
+
+
+def demand_own_place(path: ImagePath, what: str) -> None:
+    """*path* leads over no link: a folder that has become one leads out of those that are allowed."""
+    folder = os.path.dirname(path)  # noqa: PTH120
+    real = os.path.realpath(folder)
+    if real != folder:
+        raise StepRefused(
+            f"cannot {what}: {folder} is not where it was planned, it leads to {real}",
+            hint=f"ls -ld {quote(folder)}",
+        )
 
 
 def _names_nothing(path: str) -> bool:

@@ -288,6 +288,14 @@ def _new_overlay(
     refused = _room(world, snapshot, disk.target, path, earlier)
     if refused is not None:
         return refused
+    if "," in path and not world.domain.is_active:
+        # libvirt up to 11.3 at least doubles it for qemu-img, and then names a file that is not there
+        return _refuse(
+            snapshot,
+            RefusalCode.DISK_NOT_SUPPORTED,
+            disk=disk.target,
+            cause=f"libvirt cannot make {path} while the domain is off, for its comma",
+        )
     return NewOverlay(
         target=disk.target,
         frozen=disk.source,
