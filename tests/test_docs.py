@@ -9,11 +9,14 @@ from typing import get_args
 
 import pytest
 
+from reconciler.cli.exit_code import ExitCode
 from reconciler.cli.main import build, main
 from reconciler.cli.options import COMMON
 from reconciler.model.action import Action
 from reconciler.model.drift import Difference
 from reconciler.model.refusal import RefusalCode
+from tests.system.test_least_privilege import CAPABILITIES
+from tools import wrong_page
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -32,6 +35,7 @@ _COMMAND = re.compile(r"(?:^\s*|\$ |sudo |bin/|[:;,] )virtsnap ([a-z-][^|;&>#]*)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _YAML = re.compile(r"^```yaml\n(apiVersion:.*?)^```$", re.DOTALL | re.MULTILINE)
 _MAKE = re.compile(r"(?:^|/bin )make ([a-z]+)\b")
+_TEST = re.compile(r"`(tests/[a-z_/]+\.py)::(test_\w+)`")
 _CODE_WORD = re.compile(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`")
 
 on_every_page = pytest.mark.parametrize(
@@ -151,6 +155,39 @@ def test_every_code_it_names_is_one(name: str) -> None:
     known |= {"DomainSnapshots"}
 
     assert set(_CODE_WORD.findall((ROOT / name).read_text())) <= known
+
+
+@pytest.mark.parametrize("name", ["threat-model.md", "failure-modes.md"])
+def test_every_row_names_a_test_that_is_there(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text()
+    heads = ("| Threat |", "| What fails |", "| --- |")
+    rows = [row for row in text.splitlines() if row.startswith("| ") and not row.startswith(heads)]
+
+    assert rows
+    for row in rows:
+        named = _TEST.findall(row)
+        assert named, row
+        for file, test in named:
+            assert f"\ndef {test}(" in (ROOT / file).read_text(), f"{file}::{test}"
+
+
+def test_the_capabilities_of_the_unit_are_those_that_were_tried() -> None:
+    page = (ROOT / "docs" / "least-privilege.md").read_text()
+    found = re.search(r"^CapabilityBoundingSet=(.*)$", page, re.MULTILINE)
+
+    assert found
+    assert tuple(found[1].lower().replace("cap_", "").split()) == CAPABILITIES
+
+
+def test_what_went_wrong_has_its_entry() -> None:
+    page = (ROOT / "docs" / "when-something-went-wrong.md").read_text()
+    for code in RefusalCode:
+        assert f"\n| [{code}](" in page
+    for code in ExitCode:
+        assert f"\n| {code.value} | " in page
+    for error in wrong_page.error_classes():
+        assert f"\n| {error.__name__} | " in page
+    assert "virtsnap observe -o json" in page
 
 
 def test_the_index_names_every_page() -> None:
