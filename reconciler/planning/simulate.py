@@ -133,7 +133,13 @@ def _reverted(world: World, action: RevertSnapshot) -> World:
         chain = BackingChain(tuple(reversed((overlay, *world.walk(frozen)))))
         return altered.standing_on(disk, overlay, chain)
 
-    return replace(world, images=images, domain=altered.mapped_disks(world.domain, put_back))
+    reverted = replace(world, images=images, domain=altered.mapped_disks(world.domain, put_back))
+    record = world.domain.record(action.snapshot)
+    if action.config is RevertConfig.DISKS or record is None:
+        return reverted
+    present = {disk.target: disk for disk in reverted.domain.persistent or ()}
+    then = (present.get(disk.target) or _disk_then(world, disk) for disk in record.disks)
+    return altered.with_domain(reverted, persistent=tuple(then))
 
 
 def _reverted_inside(world: World, action: RevertInternal) -> World:

@@ -99,7 +99,9 @@ def put_back(domain: FakeDomain, action: RevertSnapshot, ledger: Ledger) -> None
     domain.persistent.ledger = ledger
     if action.config is RevertConfig.WHOLE:
         then = snapshots.definition_in(domain.record(action.snapshot))
+        present = {disk.target: disk for disk in domain.persistent.disks}
         domain.persistent.hardware = then.hardware
+        domain.persistent.disks = [present.get(disk.target, disk) for disk in then.disks]
 
 
 def revert_inside(world: World, domain: FakeDomain, action: RevertInternal, ledger: Ledger) -> None:

@@ -86,11 +86,12 @@ def test_the_definition_goes_back_with_whole_and_stays_with_disks(
     assert by_hand.current(on.guest) == "s1"
 
 
-def test_a_device_that_came_since_goes_with_the_whole_definition_inside(
-    at: tuple[Lab, Desk],
+@pytest.mark.parametrize("kind", CaptureType)
+def test_a_device_that_came_since_goes_with_the_whole_definition(
+    at: tuple[Lab, Desk], kind: CaptureType
 ) -> None:
     on = bench(*at, disks=1)
-    on.kind = CaptureType.INTERNAL
+    on.kind = kind
     on.apply("s1")
     root = definition(on.guest)
     devices = root.find("devices")
