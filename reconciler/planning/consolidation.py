@@ -82,7 +82,11 @@ def _round(
         for name in sorted(now.going):
             for target, path in _abandons(world, name, going):
                 now.abandoned[path] = (target, name)
-        refused = [*_rewritten_children(world, now.going), *_merge_all(world, now)]
+        refused = [
+            *_rewritten_children(world, now.going),
+            *_holding_snapshots(world, now),
+            *_merge_all(world, now),
+        ]
         if not refused:
             return now
         for blamed, why in refused:
@@ -142,6 +146,19 @@ def _rewritten_children(
         why = why_not_forget(world, name) or _why_memory_stays(world, name)
         if why is not None:
             yield frozenset({name}), why
+
+
+def _holding_snapshots(
+    world: World, now: _Round
+) -> Iterator[tuple[frozenset[SnapshotName], Refusal]]:
+    """An image that would be given up, and holds internal snapshots that stay."""
+    for path, (target, name) in sorted(now.abandoned.items()):
+        number = len(world.image(path).internal_snapshots)
+        if number:
+            yield (
+                frozenset({name}),
+                refusal(RefusalCode.INTERNAL_SNAPSHOTS, image=path, disk=target, number=number),
+            )
 
 
 def _why_memory_stays(world: World, name: SnapshotName) -> Refusal | None:

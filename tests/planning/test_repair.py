@@ -233,6 +233,17 @@ def test_branches_that_stay_refuse_and_a_leaf_that_goes_ends_the_branch() -> Non
     }
 
 
+def test_an_image_that_would_be_given_up_with_a_snapshot_inside_stays() -> None:
+    fake = host(domain("web01", vda="base ← s1 ← s2 ← s3"))
+    Person(fake).revert("web01", "s1", redefine_disks=True)
+    Person(fake).image_snapshot(overlay("web01", "vda", "s3"), "i1")
+
+    plan = plan_of(fake, wanted("web01", "s1", "s2", prune=AUTO))
+
+    assert not [step for step in steps(plan) if step.startswith("remove")]
+    assert codes(plan) == ["InternalSnapshots s3"]
+
+
 def test_a_missing_image_is_no_proof_for_a_loop() -> None:
     fake = host(domain("web01", shut_off, vda="base ← s1 ← s2"))
     Administrator(fake).edit("web01", "vda", image("base"))
