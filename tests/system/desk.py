@@ -13,6 +13,7 @@ from reconciler.engine.identity import MachineIdentity
 from reconciler.engine.journal import FileJournal
 from reconciler.engine.listener import Silence
 from reconciler.engine.locks import FileLocks
+from reconciler.engine.ports import Identity
 from reconciler.hypervisor.host import LibvirtHost
 from reconciler.model.desired import Desired, DesiredDomain, DesiredHost, Limits
 from reconciler.model.names import HostName
@@ -44,6 +45,7 @@ class Desk:
     folder: Path
     limits: Limits = field(default_factory=Limits)
     folders: tuple[str, ...] = ()
+    identity: Identity = field(default_factory=MachineIdentity)
 
     def plan(self, wish: DesiredDomain) -> DomainPlan:
         """What would be done."""
@@ -63,13 +65,12 @@ class Desk:
         observed = {LOCAL: self.host.observe()}
         plan = reconcile.make_plan(desired, observed, PlanRequest(), now=datetime.now(UTC))
         meanwhile()
-        identity = MachineIdentity()
         tools = Tools(
             hosts={LOCAL: self.host},
             journal=self.journal,
-            locks=FileLocks(self.folder / "run", holder=identity.holder()),
+            locks=FileLocks(self.folder / "run", holder=self.identity.holder()),
             clock=_Hasty(),
-            identity=identity,
+            identity=self.identity,
             listener=Silence(),
             stop=threading.Event(),
         )

@@ -2,12 +2,17 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
+from reconciler.engine.identity import MachineIdentity
+from reconciler.engine.journal import FileJournal
 from reconciler.hypervisor import block_job
+from reconciler.hypervisor.host import LibvirtHost
 from reconciler.model.desired import DesiredDomain, DesiredSnapshot, Limits, Origin, Prune
 from reconciler.model.names import SnapshotName
+from reconciler.model.outcome import DomainStatus
 from tests.lab.guest import Lab
 from tests.system import by_hand, storage
 from tests.system.bench import bench
@@ -132,6 +137,39 @@ def test_lv_70_two_at_once_take_each_snapshot_once(site: Site) -> None:
         assert len(storage.images(guest.folder)) == len(wanted) + 1
         assert site.is_in_sync()
     storage.assert_clean(guest.folder)
+
+
+class _Elsewhere(MachineIdentity):
+    """Another machine, of the same name."""
+
+    def holder(self) -> str:
+        """Not this one."""
+        return "root@localhost#ffffffff 7"
+
+
+def test_two_machines_on_one_libvirt_see_the_same_fence(site: Site, tmp_path: Path) -> None:
+    guest = with_much_to_commit(site)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with applying(site) as process:
+        wait_for(lambda: has_copied(guest), process)
+        journal = FileJournal(elsewhere / "state")
+        host = LibvirtHost(
+            LOCAL, site.lab.daemon.uri, is_readonly=False, remembered=journal.remembered
+        )
+        try:
+            other = Desk(host, journal, elsewhere, identity=_Elsewhere())
+            outcome = other.apply(wish())
+        finally:
+            host.close()
+        assert outcome.status is DomainStatus.LOCKED, outcome
+        assert outcome.error is not None
+        assert f" {process.pid} is at work on it" in outcome.error.message
+        assert guest.domain.blockJobInfo("vda")
+        guest.domain.blockJobSetSpeed("vda", 0)
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    assert_consolidated(site, guest)
 
 
 def test_lv_66_a_job_that_is_over_before_anybody_looks_is_done(place: tuple[Lab, Desk]) -> None:
