@@ -21,6 +21,7 @@ from reconciler.model.action import (
     RevertSnapshot,
     ShutDownDomain,
     StartDomain,
+    ThawGuest,
 )
 from reconciler.model.desired import Desired, DesiredHost
 from reconciler.model.ledger import Consistency, Ledger
@@ -285,6 +286,8 @@ class DomainWork:
         ledger = bookkeeping.without_debts(world.ledger)  # it may be a copy
         for step in todo:
             self.tools.listener.step_started(self.plan, step)
+            if isinstance(step.action, ThawGuest):
+                self.port.thaw(self.uuid)
             ledger = bookkeeping.confirmed(ledger, step.action, source=self.desired.source)
         highest = world.highest_serial
         self._write(bookkeeping.next_serial(ledger, highest), None)

@@ -23,6 +23,7 @@ from reconciler.model.action import (
     ReleaseSnapshot,
     RemovalCause,
     RemoveImage,
+    RenewLedger,
     RevertInternal,
     RevertSnapshot,
     ShutDownDomain,
@@ -102,7 +103,7 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
                 # a mark that the ledger knows nothing of is adopted by the next plan
                 _mark(work, action.snapshot, ledger)
             work.write(ledger, world)
-        case AdoptRequest():
+        case AdoptRequest() | RenewLedger():
             work.write(bookkeeping.confirmed(world.ledger, action), world)
         case _:
             assert_never(action)

@@ -239,8 +239,9 @@ class AbortJob:
 class RevertSnapshot:
     """Put disks of a shut-off domain on new overlays over what *snapshot* froze (facts §6).
 
-    The images the disks stand on stay as they are.  *discards*: what only they hold is given up;
-    else something must keep it.  *owed* is how the domain goes on afterwards, None for shut off.
+    The images the disks stand on stay as they are.  *discards*: what only they hold is given up,
+    and *gives_up*, those that we made, are removed afterwards; else something must keep it.
+    *owed* is how the domain goes on afterwards, None for shut off.
     """
 
     name: ClassVar[str] = "revert"
@@ -303,6 +304,14 @@ class AdoptRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenewLedger:
+    """Write the ledger as it is under a serial that nobody has seen: it was lost or went back, and
+    the records say nothing that it does not know."""
+
+    name: ClassVar[str] = "renew-ledger"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ThawGuest:
     """Thaw file systems that a freeze of ours may have left frozen."""
 
@@ -352,6 +361,7 @@ Action = (
     | RevertInternal
     | DefineDomain
     | AdoptRequest
+    | RenewLedger
     | ThawGuest
     | ShutDownDomain
     | StartDomain

@@ -19,6 +19,7 @@ from reconciler.model.action import (
     ReleaseSnapshot,
     RemovalCause,
     RemoveImage,
+    RenewLedger,
     RevertInternal,
     RevertSnapshot,
     ShutDownDomain,
@@ -110,6 +111,7 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
             | AdoptSnapshot()
             | AdoptRequest()
             | DefineDomain()
+            | RenewLedger()
             | RemoveImage()
             | FinishJob()
             | AbortJob()
@@ -178,7 +180,7 @@ def confirmed(
             return replace(ledger, owed=PowerOwed(state=action.owes))
         case StartDomain():
             return replace(ledger, owed=None)
-        case RedefineSnapshot() | AbortJob():
+        case RedefineSnapshot() | RenewLedger() | AbortJob():
             return ledger
         case _:
             assert_never(action)

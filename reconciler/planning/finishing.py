@@ -10,6 +10,7 @@ from reconciler.model.action import (
     RedefineSnapshot,
     RemovalCause,
     RemoveImage,
+    RenewLedger,
     SourceChange,
     ThawGuest,
 )
@@ -63,6 +64,9 @@ def rebuild(builder: Builder, wish: Declared) -> None:
             )
             builder.add(lost, Reason.LEDGER_STALE)
             builder.refuse(refusal(RefusalCode.SNAPSHOT_LOST, snapshot=snapshot.name))
+    if not builder.steps:
+        # else it would stay stale for ever, and nothing would be done on this domain any more
+        builder.add(RenewLedger(), Reason.LEDGER_STALE)
 
 
 def _rebuild_requests(builder: Builder, wish: Declared) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from difflib import get_close_matches
 
-from reconciler.model.action import Action, AdoptSnapshot, ThawGuest
+from reconciler.model.action import Action, AdoptSnapshot, RenewLedger, ThawGuest
 from reconciler.model.desired import Desired, DesiredDomain, DesiredHost, Unmanaged
 from reconciler.model.domain import ObservedDomain, ObservedHost
 from reconciler.model.drift import (
@@ -258,7 +258,7 @@ def _is_ledger_alone(action: Action) -> bool:
         case AdoptSnapshot():
             return not action.writes_mark
         case _:
-            return isinstance(action, ThawGuest)
+            return isinstance(action, ThawGuest | RenewLedger)
 
 
 def _block(builder: Builder, world: World, drift: Drift) -> None:

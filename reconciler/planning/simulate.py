@@ -18,6 +18,7 @@ from reconciler.model.action import (
     RedefineSnapshot,
     ReleaseSnapshot,
     RemoveImage,
+    RenewLedger,
     RevertInternal,
     RevertSnapshot,
     ShutDownDomain,
@@ -83,7 +84,7 @@ def _changed(world: World, action: Action, created: int) -> World:
         case DefineDomain():
             record = world.domain.record(action.snapshot)
             return world if record is None else _defined(world, record)
-        case AdoptSnapshot() | AdoptRequest() | ThawGuest():
+        case AdoptSnapshot() | AdoptRequest() | RenewLedger() | ThawGuest():
             return world
         case _:
             assert_never(action)

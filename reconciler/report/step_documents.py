@@ -21,6 +21,7 @@ from reconciler.model.action import (
     ReleaseSnapshot,
     RemovalCause,
     RemoveImage,
+    RenewLedger,
     RevertInternal,
     RevertSnapshot,
     ShutDownDomain,
@@ -220,6 +221,12 @@ class AdoptRequestDocument(StepDocument):
     state: RequestState
 
 
+class RenewLedgerDocument(StepDocument):
+    """Write the ledger as it is under a new serial."""
+
+    action: Literal["renew-ledger"] = "renew-ledger"
+
+
 class ThawDocument(StepDocument):
     """Thaw the guest's file systems."""
 
@@ -260,7 +267,8 @@ AnyStepDocument = Annotated[
     | StartDocument
     | RevertDocument
     | DefineDocument
-    | AdoptRequestDocument,
+    | AdoptRequestDocument
+    | RenewLedgerDocument,
     Field(discriminator="action"),
 ]
 
@@ -335,6 +343,8 @@ def _specifics(action: Action) -> tuple[type[StepDocument], dict[str, object]]:
             return DefineDocument, _same(action, DefineDocument)
         case AdoptRequest():
             return AdoptRequestDocument, _same(action, AdoptRequestDocument)
+        case RenewLedger():
+            return RenewLedgerDocument, {}
         case ThawGuest():
             return ThawDocument, {}
         case ShutDownDomain():

@@ -17,6 +17,7 @@ from reconciler.model.action import (
     ReleaseSnapshot,
     RemovalCause,
     RemoveImage,
+    RenewLedger,
     RevertInternal,
     RevertSnapshot,
     ShutDownDomain,
@@ -181,6 +182,8 @@ def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
             return "~", action.name, action.request, "a record knows that it was done"
         case AdoptRequest():
             return "~", action.name, action.request, "written down: it may have been done"
+        case RenewLedger():
+            return "~", action.name, "the ledger", "nothing that it does not know is on record"
         case ThawGuest():
             return "~", action.name, "guest file systems", ""
         case ShutDownDomain():

@@ -16,6 +16,7 @@ from reconciler.model.action import (
     RedefineSnapshot,
     ReleaseSnapshot,
     RemoveImage,
+    RenewLedger,
     RevertInternal,
     RevertSnapshot,
     ShutDownDomain,
@@ -115,6 +116,8 @@ def line(action: Action) -> str:
             return f"define {action.snapshot}{'' if action.is_there else ' lost'}"
         case AdoptRequest():
             return f"adopt-request {action.request} {action.state}"
+        case RenewLedger():
+            return "renew-ledger"
         case ThawGuest():
             return "thaw"
         case _:

@@ -1,12 +1,14 @@
 """What people, crashes and mishaps left behind."""
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.model.desired import Prune
 from reconciler.model.domain import JobKind
 from reconciler.model.ledger import LedgerProblem
 from reconciler.model.request import Consent, PlanRequest
-from tests.drawing import domain, host, image, overlay, shut_off, unrecorded, wanted
+from tests.drawing import desired, domain, host, image, overlay, shut_off, unrecorded, wanted
 from tests.engine.passes import reconciled
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
@@ -22,6 +24,53 @@ def pivoted_by_hand() -> FakeHost:
     fake = host(domain("web01", vda="base ← s1"))
     Person(fake).blockcommit("web01", "vda", base=image("base"), top=S1)
     return fake
+
+
+def went_back(fake: FakeHost, *, is_lost: bool = False) -> None:
+    """The domain's file is that of an hour ago, with the same snapshots; or has no ledger at all."""
+    uuid = fake.domain("web01").uuid
+    known = fake.world.journal.known[uuid]
+    fake.world.journal.known[uuid] = replace(known, serial=known.serial + 1)
+    if is_lost:
+        Administrator(fake).lose_ledger("web01")
+
+
+def test_a_ledger_that_went_back_and_lacks_nothing_is_renewed_and_work_goes_on() -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    went_back(fake)
+    wish = wanted("web01", prune=AUTO)
+
+    assert steps(plan_of(fake, wish)) == ["renew-ledger"]
+    reconciled(fake, desired(wish), PlanRequest())
+
+    assert "forget s1" in steps(plan_of(fake, wish))
+
+
+def test_a_domain_without_ledger_and_records_is_not_stale_for_ever() -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    reconciled(fake, desired(wanted("web01", prune=AUTO)), PlanRequest())
+    went_back(fake, is_lost=True)
+
+    assert steps(plan_of(fake, wanted("web01"))) == ["renew-ledger"]
+    reconciled(fake, desired(wanted("web01")), PlanRequest())
+
+    assert steps(plan_of(fake, wanted("web01", "n1"))) == ["create n1 vda"]
+
+
+def test_a_guest_left_frozen_is_thawed_also_where_the_ledger_went_back() -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    found = fake.domain("web01")
+    ledger = fake.read_ledger(found.uuid)
+    assert ledger is not None
+    fake.remember(found.uuid, replace(ledger, is_freezing=True))
+    found.agent.is_frozen = True
+    went_back(fake)
+
+    assert steps(plan_of(fake, wanted("web01", "s1"))) == ["thaw"]
+    reconciled(fake, desired(wanted("web01", "s1")), PlanRequest())
+
+    assert not found.agent.is_frozen
+    assert not plan_of(fake, wanted("web01", "s1")).drift
 
 
 def test_the_seed_case_is_put_right_where_pruning_allows_it() -> None:
