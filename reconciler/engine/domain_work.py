@@ -128,7 +128,9 @@ class DomainWork:
 
     def _as_planned(self) -> World:
         world = self.observe()
-        if fingerprint.of(world) != self.plan.fingerprint:
+        # serials are in no fingerprint; what they mean is: a rebuild writes what it does not do
+        is_other = differ.rebuild_only(world) is not differ.is_rebuild(self.plan.drift)
+        if fingerprint.of(world) != self.plan.fingerprint or is_other:
             raise PlanStaleError(
                 f"cannot apply the plan of {self.plan.domain}: the domain has changed since",
                 hint="virtsnap plan, and look again",

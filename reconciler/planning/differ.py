@@ -97,6 +97,12 @@ def rebuild_only(world: World) -> bool:
     return _fault(world) is not None
 
 
+def is_rebuild(drift: tuple[Difference, ...]) -> bool:
+    """The plan for *drift* does nothing but rebuild."""
+    by_record = (LedgerFault.UNCONFIRMED, LedgerFault.LEFTOVER)
+    return any(isinstance(d, LedgerStale) and d.fault not in by_record for d in drift)
+
+
 def _fault(world: World) -> LedgerFault | None:
     domain = world.domain
     if domain.ledger_problem is LedgerProblem.NEWER:

@@ -274,4 +274,5 @@ def _block(builder: Builder, world: World, drift: Drift) -> None:
     builder.refusals = standing
     builder.refuse(*blockers)
     builder.world = world
-    powering.pay(builder)
+    if not differ.rebuild_only(world):
+        powering.pay(builder)

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from reconciler.engine import executor
 from reconciler.engine.listener import Silence
 from reconciler.errors import HypervisorError, LockedError, PlanStaleError, PostconditionError
@@ -97,6 +99,23 @@ def test_a_domain_that_changed_after_the_plan_is_not_touched() -> None:
     assert outcome.status is DomainStatus.STALE
     assert isinstance(outcome.error, PlanStaleError)
     assert len(fake.world.changes) == changes
+
+
+@pytest.mark.parametrize("is_old_at_first", [True, False])
+def test_a_ledger_that_goes_back_after_the_plan_makes_it_stale(is_old_at_first: bool) -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    wish = desired(wanted("web01", prune=Prune.AUTO))
+    uuid = fake.domain("web01").uuid
+    now = fake.world.journal.known[uuid]
+    old = replace(now, serial=now.serial + 1)
+    fake.world.journal.known[uuid] = old if is_old_at_first else now
+    plan = planned(fake, wish, PlanRequest())
+    fake.world.journal.known[uuid] = now if is_old_at_first else old
+
+    (outcome,) = executor.apply(plan, wish, PlanRequest(), tools(fake, wish))
+
+    assert outcome.status is DomainStatus.STALE
+    assert not fake.world.changes
 
 
 def test_a_snapshot_by_hand_between_two_steps_stops_the_domain() -> None:
