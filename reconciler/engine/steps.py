@@ -55,6 +55,7 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
                 work.port.follow_job(
                     work.uuid, action, progress=_progress(work, step), stop_asked=work.stop_asked
                 )
+            _rebase(work, action)
             _confirm(work, action, world)
             if _is_still_below(work, action):
                 _pivot(work, action)
@@ -169,12 +170,16 @@ def _commit(work: DomainWork, step: Step, action: CommitOverlays, world: World) 
         progress=_progress(work, step),
         stop_asked=work.stop_asked,
     )
+    _rebase(work, action)
+    _confirm(work, action, world)
+    _pivot(work, action)
+
+
+def _rebase(work: DomainWork, action: CommitOverlays | FinishJob) -> None:
     if action.rebased:
         work.port.rebase_images(
             work.uuid, action.rebased, base=action.base, base_format=action.base_format
         )
-    _confirm(work, action, world)
-    _pivot(work, action)
 
 
 def _drop_stated_chain(work: DomainWork, action: CommitOverlays, world: World) -> None:

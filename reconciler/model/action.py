@@ -211,7 +211,10 @@ class RemoveImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishJob:
-    """Wait for a block commit of ours that is under way, and pivot where it is an active one."""
+    """Wait for a block commit of ours that is under way, and pivot where it is an active one.
+
+    *rebased* as in ``CommitOverlays``: what stood on the top and was not pointed at *base* yet.
+    """
 
     name: ClassVar[str] = "finish-job"
     disk: DiskTarget
@@ -220,6 +223,7 @@ class FinishJob:
     merged: tuple[ImagePath, ...]
     method: CommitMethod
     snapshots: tuple[SnapshotName, ...]
+    rebased: tuple[ImagePath, ...] = ()
 
     @property
     def top(self) -> ImagePath:

@@ -251,9 +251,9 @@ def _with_images(
     )
     if memory is not None:
         images = (*images, LedgerImage(path=memory, disk=MEMORY, snapshot=snapshot))
-    paths = {image.path for image in images}
+    paths = frozenset(image.path for image in images)
     kept = tuple(image for image in ledger.images if image.path not in paths)
-    return replace(ledger, images=(*kept, *images))
+    return replace(_without_merged(ledger, paths), images=(*kept, *images))
 
 
 def _giving_up(ledger: Ledger, paths: tuple[ImagePath, ...]) -> Ledger:
@@ -286,13 +286,18 @@ def _deleting(ledger: Ledger, names: tuple[SnapshotName, ...]) -> Ledger:
 
 
 def _without_image(ledger: Ledger, path: ImagePath) -> Ledger:
+    images = tuple(image for image in ledger.images if image.path != path)
+    return replace(_without_merged(ledger, frozenset({path})), images=images)
+
+
+def _without_merged(ledger: Ledger, paths: frozenset[ImagePath]) -> Ledger:
+    """No commit of ours has merged *paths*: they are gone, or new files that bear an old name."""
     commits = []
     for commit in ledger.commits:
-        left = tuple(image for image in commit.merged if image != path)
+        left = tuple(image for image in commit.merged if image not in paths)
         if left:
             commits.append(replace(commit, merged=left))
-    images = tuple(image for image in ledger.images if image.path != path)
-    return replace(ledger, images=images, commits=tuple(commits))
+    return replace(ledger, commits=tuple(commits))
 
 
 def _adopted(
@@ -316,6 +321,7 @@ def _adopted(
         is_held=action.is_held,
     )
     known = ledger.image_paths
+    ledger = _without_merged(ledger, frozenset(path for _, path in action.images))
     images = tuple(
         LedgerImage(path=path, disk=disk, snapshot=action.snapshot)
         for disk, path in action.images

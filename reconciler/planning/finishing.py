@@ -14,15 +14,17 @@ from reconciler.model.action import (
     SourceChange,
     ThawGuest,
 )
+from reconciler.model.chain import Presence
 from reconciler.model.drift import (
     LedgerFault,
     LedgerStale,
 )
-from reconciler.model.ledger import MEMORY, CommitState, EntryState, RequestState
-from reconciler.model.names import SnapshotName
+from reconciler.model.ledger import MEMORY, CommitState, EntryState, LedgerCommit, RequestState
+from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.plan import Reason
 from reconciler.model.refusal import RefusalCode, refusal
 from reconciler.planning import (
+    branches,
     differ,
     jobs,
     removing,
@@ -33,6 +35,7 @@ from reconciler.planning import (
 from reconciler.planning.builder import Builder
 from reconciler.planning.consolidation import Loose
 from reconciler.planning.differ import Declared
+from reconciler.planning.world import World
 
 #: the uid of an entry that stands for a snapshot nobody can prove was ever taken
 LOST_UID = "lost"
@@ -126,6 +129,7 @@ def settle(builder: Builder, wish: Declared) -> None:
 
 def finish(builder: Builder, wish: Declared) -> None:
     """What virtsnap began is finished, whatever the manifest says about pruning."""
+    _drop_removed(builder)
     removing.remove(builder, builder.world.deleting, Reason.REMOVAL_BEGUN)
     _remove_emptied(builder)
     _remove_unused(builder)
@@ -188,6 +192,7 @@ def _finish_jobs(builder: Builder) -> None:
             merged=commit.merged,
             method=method,
             snapshots=commit.snapshots,
+            rebased=_left_standing(builder.world, commit),
         )
         why = safety.why_not_commit(builder.world, action, frozenset(commit.snapshots))
         if why is None or why.code is RefusalCode.NO_SPACE:
@@ -201,8 +206,10 @@ def _acknowledge_merged(builder: Builder) -> None:
     """A commit that ended unseen is written down before the evidence of it is rewritten."""
     busy = {job.disk for job in builder.world.domain.jobs}
     for commit in builder.world.ledger.commits:
-        unseen = commit.state is CommitState.STARTED and builder.world.is_done(commit)
-        if unseen and commit.disk not in busy:
+        if not builder.world.is_done(commit) or commit.disk in busy:
+            continue
+        standing = _left_standing(builder.world, commit)
+        if commit.state is CommitState.STARTED or standing:
             action = FinishJob(
                 disk=commit.disk,
                 base=commit.base,
@@ -210,8 +217,20 @@ def _acknowledge_merged(builder: Builder) -> None:
                 merged=commit.merged,
                 method=CommitMethod.LIVE,
                 snapshots=commit.snapshots,
+                rebased=standing,
             )
             builder.add(action, Reason.JOB_UNFINISHED)
+
+
+def _left_standing(world: World, commit: LedgerCommit) -> tuple[ImagePath, ...]:
+    """Images of this domain's branches, off the live chain, that are to stand on the base."""
+    return tuple(
+        image
+        for image in branches.standing_on(world, commit.top)
+        if image in world.own_layers
+        and image not in world.in_own_chain
+        and not world.readers_elsewhere(image)
+    )
 
 
 def _remove_unused(builder: Builder) -> None:
@@ -229,6 +248,28 @@ def _remove_unused(builder: Builder) -> None:
         )
         if safety.why_not_remove(builder.world, action) is None:
             builder.add(action, Reason.IMAGE_UNUSED)
+
+
+def _drop_removed(builder: Builder) -> None:
+    """Files that were removed as was written down, but for the last word of it."""
+    world = builder.world
+    gone = world.emptied | {i.path for i in world.ledger.images if i.is_given_up}
+    listed = {image.path: image for image in world.ledger.images}
+    snapshots = {path: c.snapshots for c in world.ledger.commits for path in c.merged}
+    disks = {path: c.disk for c in world.ledger.commits for path in c.merged}
+    for path in sorted(gone):
+        known, image = listed.get(path), world.images.get(path)
+        is_missing = image is None or image.presence is Presence.MISSING
+        if not is_missing or not world.is_listed(path) or path in storage.read(world):
+            continue
+        action = RemoveImage(
+            disk=known.disk if known else disks[path],
+            path=path,
+            cause=RemovalCause.EMPTIED if path in world.emptied else RemovalCause.ABANDONED,
+            snapshots=(known.snapshot,) if known else snapshots[path],
+            is_present=False,
+        )
+        builder.add(action, Reason.LEDGER_STALE)
 
 
 def _remove_given_up(builder: Builder) -> None:

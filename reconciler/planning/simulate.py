@@ -55,7 +55,7 @@ def _changed(world: World, action: Action, created: int) -> World:
         case CommitOverlays():
             return _merged(world, action, action.rebased)
         case FinishJob():
-            return altered.without_job(_merged(world, action, ()), action.disk)
+            return altered.without_job(_merged(world, action, action.rebased), action.disk)
         case AbortJob():
             return altered.without_job(world, action.disk)
         case DeleteSnapshot():

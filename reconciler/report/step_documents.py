@@ -180,6 +180,7 @@ class FinishJobDocument(StepDocument):
     top: str
     merged: tuple[str, ...]
     method: CommitMethod
+    rebased: tuple[str, ...]
 
 
 class AbortJobDocument(StepDocument):

@@ -13,7 +13,7 @@ from reconciler.engine.identity import MachineIdentity
 from reconciler.engine.journal import FileJournal
 from reconciler.engine.listener import Silence
 from reconciler.engine.locks import FileLocks
-from reconciler.engine.ports import Identity
+from reconciler.engine.ports import Hypervisor, Identity, Journal, Locks
 from reconciler.hypervisor.host import LibvirtHost
 from reconciler.model.desired import Desired, DesiredDomain, DesiredHost, Limits
 from reconciler.model.names import HostName
@@ -40,8 +40,8 @@ class _Hasty:
 class Desk:
     """One libvirt; each call is a whole pass over one declared domain.  *folders* are the Host's."""
 
-    host: LibvirtHost
-    journal: FileJournal
+    host: Hypervisor
+    journal: Journal
     folder: Path
     limits: Limits = field(default_factory=Limits)
     folders: tuple[str, ...] = ()
@@ -58,7 +58,11 @@ class Desk:
         return plan
 
     def apply(
-        self, wish: DesiredDomain, *, meanwhile: Callable[[], object] = lambda: None
+        self,
+        wish: DesiredDomain,
+        *,
+        meanwhile: Callable[[], object] = lambda: None,
+        locks: Locks | None = None,
     ) -> DomainOutcome:
         """Plan it and do it; *meanwhile* happens between the two."""
         desired = self._desired(wish)
@@ -68,7 +72,7 @@ class Desk:
         tools = Tools(
             hosts={LOCAL: self.host},
             journal=self.journal,
-            locks=FileLocks(self.folder / "run", holder=self.identity.holder()),
+            locks=locks or self.locks(),
             clock=_Hasty(),
             identity=self.identity,
             listener=Silence(),
@@ -76,6 +80,10 @@ class Desk:
         )
         (outcome,) = executor.apply(plan, desired, PlanRequest(), tools)
         return outcome
+
+    def locks(self) -> FileLocks:
+        """Those of this machine."""
+        return FileLocks(self.folder / "run", holder=self.identity.holder())
 
     def _desired(self, wish: DesiredDomain) -> Desired:
         return Desired(
