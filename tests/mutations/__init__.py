@@ -1,0 +1,1 @@
+"""Known bugs, planted one at a time into a copy of the package: the tests must fail."""

@@ -1,0 +1,189 @@
+"""The bugs: an edit of one file, and the quick tests of which one at least must fail then."""
+
+from dataclasses import dataclass
+
+_STEPS = "reconciler/engine/steps.py"
+_WORK = "reconciler/engine/domain_work.py"
+_PRECONDITIONS = "tests/engine/test_preconditions.py"
+_DEATHS = "tests/engine/test_after_a_death.py"
+_ON_THE_FAKE = "tests/faults/test_on_the_fake.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutation:
+    """*old*, which is in *file* once, becomes *new*; *tests* are pytest's words."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def applied(self, text: str) -> str:
+        """The text of the file with the bug in it."""
+        if text.count(self.old) != 1:
+            raise ValueError(
+                f"{self.name}: {self.file} has it {text.count(self.old)} times, not once"
+            )
+        return text.replace(self.old, self.new)
+
+
+MUTATIONS = (
+    Mutation(
+        name="an image is removed without a last look at who reads it",
+        file=_WORK,
+        old="return safety.why_not_remove(world, step.action)",
+        new="return None",
+        tests=(_PRECONDITIONS,),
+    ),
+    Mutation(
+        name="images are merged without a last look at who reads them",
+        file=_WORK,
+        old="return safety.why_not_commit(world, step.action, going)",
+        new="return None if going or not going else None",
+        tests=(_PRECONDITIONS,),
+    ),
+    Mutation(
+        name="the current pointer is trusted",
+        file="reconciler/planning/storage.py",
+        old="    below = {}\n    for disk in world.domain.disks:",
+        new="    return world.domain.current\n    below = {}\n    for disk in world.domain.disks:",
+        tests=("tests/planning/test_repair.py",),
+    ),
+    Mutation(
+        name="a fence that was taken over is not noticed",
+        file="reconciler/engine/fence.py",
+        old="    if fence is None or fence.holder != holder:\n        raise",
+        new="    if fence is None:\n        raise",
+        tests=(_PRECONDITIONS,),
+    ),
+    Mutation(
+        name="the fence of another machine is no obstacle",
+        file="reconciler/engine/fence.py",
+        old="    return fence.until > clock.now()",
+        new="    return fence.until < clock.now()",
+        tests=(_PRECONDITIONS,),
+    ),
+    Mutation(
+        name="a guest left frozen is not thawed",
+        file="reconciler/planning/finishing.py",
+        old="    if builder.world.ledger.is_freezing and builder.world.domain.is_active:",
+        new="    if False and builder.world.ledger.is_freezing:",
+        tests=("tests/planning/test_repair.py", _ON_THE_FAKE),
+    ),
+    Mutation(
+        name="a stated backing chain is kept over merged images",
+        file=_STEPS,
+        old="        _drop_stated_chain(work, action, world)\n",
+        new="",
+        tests=("tests/engine/test_properties.py", _ON_THE_FAKE),
+    ),
+    Mutation(
+        name="a stale <backingStore> is kept in a definition",
+        file="reconciler/hypervisor/snapshot_xml.py",
+        old='for stale in (*disk.findall("backingStore"), *disk.findall("mirror")):',
+        new='for stale in disk.findall("mirror"):',
+        tests=("tests/hypervisor/test_snapshot_xml.py",),
+    ),
+    Mutation(
+        name="a merge begins before the ledger says so",
+        file=_STEPS,
+        old="    _intend(work, step, world)\n    if action.method is CommitMethod.OFFLINE:",
+        new="    if action.method is CommitMethod.OFFLINE:",
+        tests=(_ON_THE_FAKE, "tests/engine/test_crashes.py"),
+    ),
+    Mutation(
+        name="the pivot comes before the ledger says that all is merged",
+        file=_STEPS,
+        old="    _rebase(work, action)\n    _confirm(work, action, world)\n    _pivot(work, action)\n",
+        new="    _rebase(work, action)\n    _pivot(work, action)\n    _confirm(work, action, world)\n",
+        tests=(_ON_THE_FAKE, "tests/engine/test_crashes.py"),
+    ),
+    Mutation(
+        name="images that nobody could look into block no merge",
+        file="reconciler/planning/safety.py",
+        old="    return _hidden(world, disk=action.disk)\n\n\ndef _hidden",
+        new="    return None\n\n\ndef _hidden",
+        tests=("tests/planning",),
+    ),
+    Mutation(
+        name="a guest is shut down before the ledger owes it its power",
+        file="reconciler/engine/power_steps.py",
+        old="    work.write(_late(owing, work, 2 * patience), world, step=step)\n",
+        new="",
+        tests=("tests/engine/test_power.py", _ON_THE_FAKE),
+    ),
+    Mutation(
+        name="a revert is done once more",
+        file="reconciler/planning/reverting.py",
+        old="    if known is not None and known.state is not RequestState.BEGUN:",
+        new="    if known is not None and known.state is RequestState.UNPROVEN:",
+        tests=("tests/planning/test_revert.py",),
+    ),
+    Mutation(
+        name="the journal forgets what requests were done",
+        file="tests/fakes/other.py",
+        old="serial=max(ledger.serial, before.serial), requests=tuple(requests.values())",
+        new="serial=max(ledger.serial, before.serial)",
+        tests=("tests/engine/test_replays.py", "tests/planning/test_revert.py"),
+    ),
+    Mutation(
+        name="a half-taken snapshot is not undone",
+        file=_STEPS,
+        old="            _undo(work, action, world, after)\n",
+        new="",
+        tests=("tests/engine",),
+    ),
+    Mutation(
+        name="what a step did is not looked at",
+        file=_WORK,
+        old="        if difference is not None:\n",
+        new="        if difference is not None and not difference:\n",
+        tests=(_PRECONDITIONS,),
+    ),
+    Mutation(
+        name="a plan from before the domain changed is carried out",
+        file=_WORK,
+        old="        if fingerprint.of(world) != self.plan.fingerprint or is_other:",
+        new="        if is_other:",
+        tests=(_PRECONDITIONS,),
+    ),
+    Mutation(
+        name="a rebuild writes down what it does not do",
+        file=_WORK,
+        old="        if fingerprint.of(world) != self.plan.fingerprint or is_other:",
+        new="        if fingerprint.of(world) != self.plan.fingerprint:",
+        tests=(_PRECONDITIONS,),
+    ),
+    Mutation(
+        name="a ledger that went back stays so",
+        file="reconciler/planning/finishing.py",
+        old="        builder.add(RenewLedger(), Reason.LEDGER_STALE)",
+        new="        pass",
+        tests=("tests/planning/test_repair.py",),
+    ),
+    Mutation(
+        name="a new image counts as merged, as the removed one of its name was",
+        file="reconciler/planning/bookkeeping.py",
+        old="    return replace(_without_merged(ledger, paths), images=(*kept, *images))",
+        new="    return replace(ledger, images=(*kept, *images))",
+        tests=(_DEATHS,),
+    ),
+    Mutation(
+        name="a branch beside a merged image is forgotten",
+        file="reconciler/planning/finishing.py",
+        old="        if image in world.own_layers\n",
+        new="        if image in ()\n",
+        tests=(_DEATHS,),
+    ),
+    Mutation(
+        name="a present that was given up stays",
+        file="reconciler/planning/bookkeeping.py",
+        old="    images = tuple(replace(i, is_given_up=i.is_given_up or i.path in paths) for i in ledger.images)",
+        new="    images = ledger.images",
+        tests=("tests/planning/test_revert.py", _ON_THE_FAKE),
+    ),
+)
