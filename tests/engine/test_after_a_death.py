@@ -1,17 +1,20 @@
-"""What a death at one certain call leaves, found by ``tests/faults``: one test for each such end."""
+"""Ends that ``tests/faults`` and ``tests/mutations`` found nobody testing: one test for each."""
 
 import pytest
 
-from reconciler.model.desired import DesiredDomain, DesiredRevert, Prune
+from reconciler.model.action import CreateSnapshot, NewOverlay, RevertSnapshot
+from reconciler.model.desired import DesiredDomain, DesiredRevert, Prune, RevertConfig
+from reconciler.model.ledger import CommitState, Consistency, Ledger, LedgerCommit
 from reconciler.model.names import DiskTarget, SnapshotName
 from reconciler.model.request import PlanRequest
-from tests.drawing import desired, domain, host, image, overlay, shut_off, wanted
+from reconciler.planning import bookkeeping
+from tests.drawing import desired, domain, host, image, overlay, running, shut_off, wanted
 from tests.engine.passes import reconciled
 from tests.fakes.administrator import Administrator
 from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
 from tests.fakes.world import Crash
-from tests.planning.reading import plan_of, steps
+from tests.planning.reading import codes, plan_of, steps
 
 AUTO = Prune.AUTO
 S1, S2 = (overlay("web01", "vda", name) for name in ("s1", "s2"))
@@ -46,6 +49,54 @@ def test_a_new_image_under_the_name_of_a_removed_one_was_not_merged() -> None:
     applied(fake, "s1", "s2", revert=DesiredRevert(to=SnapshotName("s1"), request="r1"))
 
     assert fake.snapshot_view("web01", "s2", "vda") == held
+
+
+@pytest.mark.parametrize("intends", [True, False], ids=["taken", "gone back to"])
+def test_what_is_made_anew_is_in_no_commit_from_before(intends: bool) -> None:
+    new = NewOverlay(
+        target=DiskTarget("vda"), frozen=image("base"), frozen_format="qcow2", overlay=S1
+    )
+    merged = LedgerCommit(
+        disk=new.target,
+        base=image("base"),
+        merged=(S1, S2),
+        snapshots=(SnapshotName("s1"),),
+        state=CommitState.MERGED,
+    )
+    fake = host(domain("web01", vda="base"))
+    before = Ledger(uuid=fake.domain("web01").uuid, commits=(merged,))
+    action = taking(new) if intends else going_back(new)
+
+    after = bookkeeping.intended(before, action, bookkeeping.Provenance(uid="u1"))
+
+    assert after.emptied == {S2}
+    assert after.image_paths == {S1}
+
+
+def taking(new: NewOverlay) -> CreateSnapshot:
+    return CreateSnapshot(
+        snapshot=SnapshotName("s1"),
+        description="",
+        overlays=(new,),
+        skipped=(),
+        parent=None,
+        quiesce=False,
+        may_degrade=False,
+        consistency=Consistency.CRASH,
+        power=running,
+        manifest=None,
+    )
+
+
+def going_back(new: NewOverlay) -> RevertSnapshot:
+    return RevertSnapshot(
+        snapshot=SnapshotName("s1"),
+        request="r1",
+        disks=(new,),
+        config=RevertConfig.DISKS,
+        discards=False,
+        owed=None,
+    )
 
 
 def test_what_the_ledger_lists_of_a_removed_file_is_dropped_by_the_next_plan() -> None:
@@ -91,3 +142,29 @@ def test_a_branch_beside_a_merged_image_is_put_on_the_base_by_the_next_plan(when
     assert S1 not in fake.world.storage.files
     assert fake.snapshot_view("web01", "s3", "vda") == held
     assert not plan_of(fake, wish).drift
+
+
+def test_an_image_elsewhere_that_nobody_can_look_into_may_stand_on_any_other() -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    theirs = Person(fake).overlay_on(image("base"), "/elsewhere/other.qcow2")
+    Administrator(fake).define("other", {"vda": theirs})
+    Person(fake).make_unreadable(theirs)
+
+    plan = plan_of(fake, wanted("web01", prune=AUTO))
+
+    assert codes(plan) == ["NeedsLocalAccess s1"]
+    assert not plan.steps
+
+
+def test_the_journal_knows_of_a_request_that_no_ledger_and_no_record_knows_of() -> None:
+    fake = host(domain("web01", shut_off, vda="base ← s1 ← s2"))
+    back = DesiredRevert(to=SnapshotName("s1"), request="r1")
+    applied(fake, "s1", "s2", revert=back)
+    for record in fake.domain("web01").records.values():
+        record.ledger = None
+    Administrator(fake).lose_ledger("web01")
+
+    plan = plan_of(fake, wanted("web01", "s1", "s2", prune=AUTO, revert=back))
+
+    assert "adopt-request r1 done" in steps(plan)
+    assert "RevertUnproven s1" not in codes(plan)

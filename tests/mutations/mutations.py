@@ -96,18 +96,11 @@ MUTATIONS = (
         tests=(_ON_THE_FAKE, "tests/engine/test_crashes.py"),
     ),
     Mutation(
-        name="the pivot comes before the ledger says that all is merged",
-        file=_STEPS,
-        old="    _rebase(work, action)\n    _confirm(work, action, world)\n    _pivot(work, action)\n",
-        new="    _rebase(work, action)\n    _pivot(work, action)\n    _confirm(work, action, world)\n",
-        tests=(_ON_THE_FAKE, "tests/engine/test_crashes.py"),
-    ),
-    Mutation(
         name="images that nobody could look into block no merge",
         file="reconciler/planning/safety.py",
         old="    return _hidden(world, disk=action.disk)\n\n\ndef _hidden",
         new="    return None\n\n\ndef _hidden",
-        tests=("tests/planning",),
+        tests=(_DEATHS,),
     ),
     Mutation(
         name="a guest is shut down before the ledger owes it its power",
@@ -124,11 +117,11 @@ MUTATIONS = (
         tests=("tests/planning/test_revert.py",),
     ),
     Mutation(
-        name="the journal forgets what requests were done",
-        file="tests/fakes/other.py",
-        old="serial=max(ledger.serial, before.serial), requests=tuple(requests.values())",
-        new="serial=max(ledger.serial, before.serial)",
-        tests=("tests/engine/test_replays.py", "tests/planning/test_revert.py"),
+        name="what the journal knows of requests is not asked when the ledger is lost",
+        file="reconciler/planning/finishing.py",
+        old="for r in (*known, *world.domain.journal_requests)}",
+        new="for r in known}",
+        tests=(_DEATHS,),
     ),
     Mutation(
         name="a half-taken snapshot is not undone",
