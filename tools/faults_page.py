@@ -39,7 +39,8 @@ After each, passes without a fault are made until one has nothing to do. Then it
 every snapshot holds, is what it was (a revert that was asked for, apart); the snapshots are those that a run without
 a fault leaves; no image, block job, debt, frozen guest, mark or fence in force is left; the power is what it would have
 been. After a loss of power a snapshot whose creation only the lost ledger knew of may be refused as `SnapshotLost`, a
-request as `RevertUnproven`, and empty overlays that only it knew of stay.
+request as `RevertUnproven`; empty overlays that only it knew of stay, and so does what a revert had given up. What
+a guest is owed is void in such a ledger too: its power is not looked at then.
 
 Columns: how often it was injected on the fake, and after how many further passes nothing was left to do; *lost*, how
 often any of that did not hold (it fails the tests, so nothing else can stand there); how often it was injected on

@@ -1,6 +1,6 @@
-"""Records what faults lead to: ``python -m tests.faults [--all]``, ``python -m tests.faults guests``.
+"""Records what faults lead to: ``python -m tests.faults [guests] [--all]``.
 
-On the fake, only scenarios are done again whose calls have changed, unless *--all*; on guests, all.
+Without *--all* only what has changed: on the fake, scenarios with other calls; on guests, new cases.
 """
 
 import sys
@@ -36,9 +36,10 @@ def _on_the_fake(*, is_all: bool) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["guests"]:
+    everything = "--all" in sys.argv[1:]
+    if "guests" in sys.argv[1:]:
         from tests.faults.guests import record
 
-        record()
+        record(is_all=everything)
     else:
-        _on_the_fake(is_all=sys.argv[1:] == ["--all"])
+        _on_the_fake(is_all=everything)

@@ -15,6 +15,7 @@ import libvirt
 
 from reconciler.engine.ports import Hypervisor, Journal, Locks
 from reconciler.errors import VirtsnapError
+from reconciler.hypervisor import native_revert
 from reconciler.hypervisor.host import LibvirtHost
 from reconciler.model.desired import (
     CaptureType,
@@ -130,6 +131,22 @@ def _go_back_inside(stage: Stage) -> DesiredDomain:
     return stage.wish(inside, revert=_back("i1"))
 
 
+def _half_gone_back_inside(stage: Stage) -> DesiredDomain:
+    """virtsnap died when libvirt had gone back, and before the definition was defined again."""
+    wish = _go_back_inside(stage)
+
+    def dying(_text: str) -> Any:
+        raise Crash("between revert and define")
+
+    real = native_revert.parse
+    native_revert.parse = dying
+    try:
+        assert one_pass(stage, wish, Seam()) is None
+    finally:
+        native_revert.parse = real
+    return wish
+
+
 def _delete_inside(stage: Stage) -> DesiredDomain:
     one, two = (_snapshot(name, type=CaptureType.INTERNAL) for name in ("i1", "i2"))
     stage.take(one, two)
@@ -229,7 +246,17 @@ SCENARIOS = (
         name="go back inside, shut off",
         running=False,
         prepare=_go_back_inside,
-        calls=("Hypervisor.revert_internal", "Hypervisor.mark_record"),
+        calls=(
+            "Hypervisor.keep_definition",
+            "Hypervisor.revert_internal",
+            "Hypervisor.mark_record",
+        ),
+    ),
+    GuestScenario(
+        name="half gone back inside, shut off",
+        running=False,
+        prepare=_half_gone_back_inside,
+        calls=("Hypervisor.define_kept",),
     ),
     GuestScenario(
         name="delete inside, shut off",
@@ -373,7 +400,7 @@ def _demand_data(
     guest = stage.guest
     now = storage.moments(guest)
     names = {str(snapshot.name) for snapshot in wish.snapshots}
-    found = {name for name in by_hand.names(guest) if not name.startswith("before-revert-")}
+    found = {name for name in by_hand.names(guest) if "before-revert-" not in name}
     _demand(found == names, f"{sorted(found)} are there, not {sorted(names)}")
     for key, held in moments.items():
         if key[0] in names:
@@ -411,9 +438,9 @@ def _demand_nothing_left(stage: Stage) -> None:
     _demand(not guest.domain.hasManagedSaveImage(), "a managed save image")
 
 
-def _all() -> Iterator[tuple[Case, int]]:
+def _each(wanted: list[Case]) -> Iterator[tuple[Case, int]]:
     with Lab.started() as lab:
-        for case in cases():
+        for case in wanted:
             with tempfile.TemporaryDirectory(prefix="faults-") as folder:
                 try:
                     yield case, run(lab, Path(folder), case)
@@ -421,12 +448,22 @@ def _all() -> Iterator[tuple[Case, int]]:
                     print(f"FAILED {case}: {error!r}", flush=True)
 
 
-def record() -> None:
-    """Do all of it, and write down what is seen."""
-    found: dict[str, list[tuple[Boundary, Fault, int]]] = {}
-    for case, passes in _all():
-        print(f"{case}: {passes}", flush=True)
-        found.setdefault(case.scenario.name, []).append((case.at, case.fault, passes))
+def record(*, is_all: bool) -> None:
+    """Do what is not recorded yet, or all of it, and write down what is seen."""
     known = recorded.read()
-    known[recorded.GUESTS] = {name: recorded.counted(each) for name, each in found.items()}
+    before = {} if is_all else known[recorded.GUESTS]
+    found: dict[str, recorded.Seen] = {}
+    missing = []
+    for case in cases():
+        name, at, fault = case.scenario.name, str(case.at), case.fault.value
+        counts = before.get(name, {}).get(at, {}).get(fault)
+        if counts is None:
+            missing.append(case)
+        else:
+            found.setdefault(name, {}).setdefault(at, {})[fault] = counts
+    for case, passes in _each(missing):
+        print(f"{case}: {passes}", flush=True)
+        at = found.setdefault(case.scenario.name, {}).setdefault(str(case.at), {})
+        at |= recorded.counted([(case.at, case.fault, passes)])[str(case.at)]
+    known[recorded.GUESTS] = found
     recorded.write(known)

@@ -1,6 +1,7 @@
 """Fixed scenarios on the fake: together they plan every action and call every method of the ports."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,11 +20,13 @@ from reconciler.model.desired import (
 from reconciler.model.names import SnapshotName
 from reconciler.model.request import PlanRequest
 from tests.drawing import desired, domain, host, overlay, paused, shut_off, unmanaged, wanted
+from tests.engine.passes import reconciled
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
 from tests.fakes.domain import Obedience
 from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
+from tests.fakes.world import Crash
 
 WEB01 = "web01"
 
@@ -373,6 +376,25 @@ def _records() -> tuple[Scenario, ...]:
     )
 
 
+_INSIDE = _wish(_snapshot("i1", type=CaptureType.INTERNAL), revert=_back("i1"))
+
+
+def _died_going_back_inside(fake: FakeHost) -> None:
+    """libvirt had gone back, and the definition of before was not defined again."""
+    points = 0
+
+    def fault(_number: int, method: str, when: str) -> None:
+        nonlocal points
+        points += (method, when) == ("revert_internal", "during")
+        if points == 3:  # one for each of two disks, then this
+            raise Crash
+
+    fake.world.fault = fault
+    with suppress(Crash):
+        reconciled(fake, desired(_INSIDE), PlanRequest())
+    fake.world.fault = None
+
+
 def _reverts() -> tuple[Scenario, ...]:
     two = {"vda": "base ← s1 ← s2", "vdb": "data ← s1 ← s2"}
     memory = _took("m1", "s2", memory=True)
@@ -413,9 +435,14 @@ def _reverts() -> tuple[Scenario, ...]:
             wish=_wish(_snapshot("i1", type=CaptureType.INTERNAL, memory=True), revert=_back("i1")),
         ),
         Scenario(
+            name="define what a revert inside left",
+            build=_after(_took("i1", inside=True, running=False), _died_going_back_inside),
+            wish=_INSIDE,
+        ),
+        Scenario(
             name="revert inside, shut off",
             build=_took("i1", inside=True, running=False),
-            wish=_wish(_snapshot("i1", type=CaptureType.INTERNAL), revert=_back("i1")),
+            wish=_INSIDE,
         ),
     )
 

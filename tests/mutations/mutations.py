@@ -175,8 +175,8 @@ MUTATIONS = (
     Mutation(
         name="a present that was given up stays",
         file="reconciler/planning/bookkeeping.py",
-        old="    images = tuple(replace(i, is_given_up=i.is_given_up or i.path in paths) for i in ledger.images)",
-        new="    images = ledger.images",
+        old="return _giving_up(replace(done, owed=action.owed), action.gives_up)",
+        new="return replace(done, owed=action.owed)",
         tests=("tests/planning/test_revert.py", _ON_THE_FAKE),
     ),
 )
