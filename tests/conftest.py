@@ -29,3 +29,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The same at the end of a quiet run, which prints no header."""
     if terminalreporter.verbosity < 0:
         terminalreporter.write_line(told())
+    # Wherever a test ran: what it has to tell comes with its report.
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, text in report.user_properties:
+            if name == "told":
+                terminalreporter.write_line(str(text))

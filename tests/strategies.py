@@ -106,7 +106,7 @@ def hosts(
     The names of all that was tried come with it.
     """
     fake = FakeHost(World(version=draw(st.sampled_from((LIBVIRT_9_0, LIBVIRT_11_3)))))
-    _begin(draw, fake, OBEDIENCE if troubles[1] else PEACEFUL)
+    begin(draw, fake, OBEDIENCE if troubles[1] else PEACEFUL)
     chosen: list[Happening] = [
         *draw(_some(happenings.ORDINARY, ordinary)),
         *_one_more(draw, troubles),
@@ -133,7 +133,7 @@ def _one_more(draw: Draw, troubles: tuple[int, int]) -> list[Happening]:
     return [draw(st.sampled_from(kinds))] if troubles[1] and draw(st.integers(0, 3)) else []
 
 
-def _begin(draw: Draw, fake: FakeHost, obedience: tuple[Obedience, ...]) -> None:
+def begin(draw: Draw, fake: FakeHost, obedience: tuple[Obedience, ...]) -> None:
     """One to three domains with one to three disks each; some stand on one template."""
     administrator = Administrator(fake)
     for number in range(draw(st.sampled_from((1, 1, 2, 3)))):

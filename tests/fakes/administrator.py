@@ -90,6 +90,12 @@ class Administrator:
         new.persistent = None
         return new
 
+    def define_anew(self, name: str) -> None:
+        """``undefine --snapshots-metadata`` and ``define``: the records go, the ledger stays."""
+        domain = self.host.domain(name)
+        domain.records.clear()
+        domain.current, domain.has_managed_save = None, False
+
     def attach_disk(self, name: str, target: str, path: str, *, cdrom: bool = False) -> None:
         """``attach-disk``, live and persistent; an image that is not there is made."""
         if path not in self.host.world.storage.files:

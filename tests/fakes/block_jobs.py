@@ -62,6 +62,23 @@ def begin(
     return job
 
 
+def pull(world: World, domain: FakeDomain, target: DiskTarget, *, base: ImagePath | None) -> None:
+    """``blockpull`` of the active layer, at once: it stands on *base* then, or on nothing."""
+    disk = domain.disk(target)
+    if domain.live is None or target in domain.jobs or domain.has_let_go:
+        raise HypervisorError(f"cannot pull into {target} of {domain.name}", code=55)
+    chain = disk.stated or (disk.source,)
+    start = chain.index(base) + 1 if base is not None else 0
+    top = world.storage.file(disk.source)
+    top.clusters = world.storage.overlaid(chain[start:])
+    top.backing = base
+    top.backing_format = world.storage.file(base).format if base is not None else None
+    disk.stated = (*chain[:start], disk.source)
+    in_file = domain.persistent.disk(target) if domain.persistent else None
+    if in_file is not None and in_file.source == disk.source and in_file.stated is not None:
+        in_file.stated = disk.stated
+
+
 def demand_chain(domain: FakeDomain, action: CommitOverlays) -> None:
     """The port demands that exactly the merged images stand above the base."""
     if domain.live is None:

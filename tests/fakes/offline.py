@@ -11,8 +11,9 @@ from reconciler.model.desired import RevertConfig
 from reconciler.model.ledger import Ledger
 from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.power import PowerState
+from reconciler.model.snapshot import DiskCapture, MemoryCapture
 from tests.fakes import power, snapshots
-from tests.fakes.domain import FakeDomain
+from tests.fakes.domain import FakeDefinition, FakeDisk, FakeDomain, FakeRecord
 from tests.fakes.storage import FakeFile
 from tests.fakes.world import World
 
@@ -139,6 +140,33 @@ def define_kept(domain: FakeDomain, name: SnapshotName, ledger: Ledger) -> None:
             raise StepRefused(f"cannot define {domain.name}: {disk.target} was moved")
     kept.ledger = ledger
     domain.persistent = kept
+
+
+def revert_natively(world: World, domain: FakeDomain, record: FakeRecord) -> None:
+    """``virsh snapshot-revert`` to an internal one: the whole definition, metadata included."""
+    inside = [d for d in record.disks.values() if d.capture is DiskCapture.INTERNAL]
+    held = {d.target: _held_inside(world, d.source, record.name) for d in inside}
+    was = {disk.target: disk for disk in domain.definition.disks}
+    power.shut_off(world, domain)
+    for disk in inside:
+        world.storage.file(disk.source).clusters = dict(held[disk.target])
+    disks = []
+    for said in record.disks.values():
+        disk = was.get(said.target) or FakeDisk(target=said.target, source=said.source)
+        snapshots.put_on(disk, said.source, said.source_format)
+        disk.is_readonly = not said.is_writable
+        disks.append(disk)
+    domain.persistent = FakeDefinition(disks=disks, ledger=record.ledger)
+    domain.current, domain.has_managed_save = record.name, False
+    if record.memory is MemoryCapture.INTERNAL:
+        power.start(world, domain, is_paused=record.state == "paused")
+
+
+def _held_inside(world: World, path: ImagePath, name: str) -> dict[int, int]:
+    found = next((held for said, held in world.storage.file(path).inside if said == name), None)
+    if found is None:
+        raise HypervisorError(f"cannot revert to {name}: {path} does not hold it", code=1)
+    return found
 
 
 def refuse_when_open(world: World, domain: FakeDomain, images: frozenset[ImagePath]) -> None:

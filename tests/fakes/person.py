@@ -72,6 +72,22 @@ class Person:
         """``snapshot-delete --metadata``."""
         snapshots.forget(self.host.world, self.host.domain(name), SnapshotName(snapshot))
 
+    def snapshot_delete(self, name: str, snapshot: str) -> None:
+        """``snapshot-delete`` of an internal one."""
+        snapshots.delete(self.host.world, self.host.domain(name), SnapshotName(snapshot))
+
+    def snapshot_revert(self, name: str, snapshot: str) -> None:
+        """``snapshot-revert`` to an internal one: disks, definition and metadata of that moment."""
+        domain = self.host.domain(name)
+        record = domain.record(SnapshotName(snapshot))
+        offline.revert_natively(self.host.world, domain, record)
+
+    def snapshot_edit(self, name: str, snapshot: str, *, description: str) -> None:
+        """``snapshot-edit``."""
+        named = SnapshotName(snapshot)
+        domain = self.host.domain(name)
+        snapshots.redefine(domain, named, description=description, sources=(), make_current=False)
+
     def snapshot_current(self, name: str, snapshot: str) -> None:
         """``snapshot-current DOMAIN SNAPSHOT``, which moves the pointer."""
         domain = self.host.domain(name)
@@ -114,6 +130,11 @@ class Person:
         block_jobs.run(self.host.world, domain, job)
         if is_active and pivot:
             block_jobs.pivot(self.host.world, domain, disk)
+
+    def blockpull(self, name: str, target: str, *, base: str | None = None) -> None:
+        """``blockpull --wait``: what lies above *base* (all of it unless said) into the active layer."""
+        below = ImagePath(base) if base else None
+        block_jobs.pull(self.host.world, self.host.domain(name), DiskTarget(target), base=below)
 
     def job(self, name: str, target: str, kind: JobKind) -> None:
         """Another kind of block job, a backup's say; it stays until ``end_job``."""

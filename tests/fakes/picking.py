@@ -23,9 +23,8 @@ def pick(draw: Draw, items: Sequence[Item]) -> Item | None:
 
 def a_domain(draw: Draw, fake: FakeHost) -> FakeDomain:
     """Any domain."""
-    domains = sorted(fake.world.domains.values(), key=lambda domain: domain.name)
-    found: FakeDomain = draw(st.sampled_from(domains))
-    return found
+    names = sorted(domain.name for domain in fake.world.domains.values())
+    return fake.domain(draw(st.sampled_from(names)))
 
 
 def a_disk(draw: Draw, domain: FakeDomain) -> FakeDisk | None:
