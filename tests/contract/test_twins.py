@@ -188,6 +188,25 @@ def a_running_guest_is_consolidated(bench: Bench, handle: Handle, look: Callable
     look()
 
 
+def a_chain_made_while_off_is_consolidated_running(
+    bench: Bench, handle: Handle, look: Callable[[], None]
+) -> None:
+    for name in ("s1", "s2", "s3"):
+        take(bench, handle, name)
+    base, one, two, three = chain(bench, handle)
+    bench.host.start(handle.uuid, is_paused=False)
+    look()
+    for images, method in (
+        ((base, one), CommitMethod.LIVE),
+        ((two, three), CommitMethod.ACTIVE),
+    ):
+        action = commit(*images, method=method)
+        bench.host.commit_live(handle.uuid, action, bandwidth=0, progress=nothing, stop_asked=go_on)
+        if method is CommitMethod.ACTIVE:
+            bench.host.pivot(handle.uuid, VDA)
+        look()
+
+
 def a_domain_that_ran_is_consolidated_off(
     bench: Bench, handle: Handle, look: Callable[[], None]
 ) -> None:
@@ -230,6 +249,12 @@ def test_records_dropped_by_hand(benches: tuple[Bench, Bench], *, running: bool)
 )
 def test_consolidation(benches: tuple[Bench, Bench], story: Story) -> None:
     compare(benches, story, disks=1, running=True)
+
+
+def test_consolidation_of_a_chain_that_no_definition_spells_out(
+    benches: tuple[Bench, Bench],
+) -> None:
+    compare(benches, a_chain_made_while_off_is_consolidated_running, disks=1, running=False)
 
 
 def compare(benches: tuple[Bench, Bench], story: Story, *, disks: int, running: bool) -> None:

@@ -68,6 +68,8 @@ def pull(world: World, domain: FakeDomain, target: DiskTarget, *, base: ImagePat
     if domain.live is None or target in domain.jobs or domain.has_let_go:
         raise HypervisorError(f"cannot pull into {target} of {domain.name}", code=55)
     chain = disk.stated or (disk.source,)
+    for path in chain:
+        world.storage.file(path)
     start = chain.index(base) + 1 if base is not None else 0
     top = world.storage.file(disk.source)
     top.clusters = world.storage.overlaid(chain[start:])
@@ -173,11 +175,25 @@ def _finish(world: World, domain: FakeDomain, job: FakeJob) -> None:
     for definition in domain.definitions:
         disk = definition.disk(job.disk)
         if disk is not None and disk.source == old_source:
-            _leave(disk, left, job)
+            is_spelled = definition is domain.live or _is_spelled(disk, chain, left, job.base)
+            _leave(disk, left if is_spelled else None, job)
     del domain.jobs[job.disk]
 
 
-def _leave(disk: FakeDisk, left: tuple[ImagePath, ...], job: FakeJob) -> None:
+def _is_spelled(
+    disk: FakeDisk, chain: tuple[ImagePath, ...], left: tuple[ImagePath, ...], base: ImagePath
+) -> bool:
+    """Whether a persistent definition spells *left* out: it did, down to *base*, and a rest of it.
+
+    One that leaves the chain to the headers goes on doing so.
+    """
+    end = disk.spelled_above
+    if disk.stated is None or end is None or end not in chain:
+        return disk.stated is not None
+    return chain.index(base) >= chain.index(end) and left[-1] != end
+
+
+def _leave(disk: FakeDisk, left: tuple[ImagePath, ...] | None, job: FakeJob) -> None:
     disk.stated = left
-    if disk.source in job.merged:
-        disk.source, disk.format = left[-1], job.base_format
+    if disk.source in job.merged and job.base is not None:
+        disk.source, disk.format = job.base, job.base_format

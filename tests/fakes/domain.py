@@ -28,6 +28,8 @@ class FakeDisk:
     is_shareable: bool = False
     is_excluded: bool = False
     stated: tuple[ImagePath, ...] | None = None
+    #: of a persistent definition: only what stands above this image is spelled out, no end is
+    spelled_above: ImagePath | None = None
 
     @property
     def is_writable(self) -> bool:

@@ -294,7 +294,7 @@ def _image(world: World, path: ImagePath, said: str | None) -> Image:
         virtual_size=file.virtual_size,
         allocated=None if file.is_device else len(file.clusters) * CLUSTER,
         internal_snapshots=tuple(name for name, _ in file.inside),
-        is_blank=file.backing is not None and not file.clusters and not file.inside,
+        is_blank=file.backing is not None and file.is_untouched,
         unwritten_since=tuple(
             name
             for name, held in file.inside

@@ -59,6 +59,8 @@ def create(
     for target in sorted(kind.inside):
         file = world.storage.file(domain.disk(target).source)
         file.inside.append((name, dict(file.clusters)))
+        # QEMU puts it into the first one alone.
+        file.has_held_memory |= kind.memory is MemoryCapture.INTERNAL and target == min(kind.inside)
     for target, overlay in sorted(overlays.items()):
         _switch(world, domain, target, overlay)
     if kind.halts:
@@ -270,6 +272,8 @@ def _switch(world: World, domain: FakeDomain, target: DiskTarget, overlay: Image
     for definition in domain.definitions:
         disk = definition.disk(target)
         if disk is not None and disk.source == old:
+            if disk.stated is None:
+                disk.spelled_above = old
             disk.source, disk.format = overlay, "qcow2"
             # A shut-off domain gets no <backingStore>, both definitions of a running one do.
             disk.stated = (*was_open, overlay) if domain.live is not None and was_open else None
@@ -350,3 +354,4 @@ def _descendants(domain: FakeDomain, name: SnapshotName) -> list[FakeRecord]:
 def put_on(disk: FakeDisk, source: ImagePath, image_format: str) -> None:
     """Point a disk of a definition elsewhere, with no stale chain."""
     disk.source, disk.format, disk.stated = source, image_format, None
+    disk.spelled_above = None

@@ -32,6 +32,8 @@ class FakeFile:
     clusters: Content = field(default_factory=dict)
     #: name and what the file itself held then; libvirt lets two have one name
     inside: list[tuple[str, Content]] = field(default_factory=list)
+    #: a memory was saved in it once: its header never is that of a blank one again
+    has_held_memory: bool = False
     virtual_size: int = 1 << 30
     has_data_file: bool = False
     is_encrypted: bool = False
@@ -41,6 +43,11 @@ class FakeFile:
     def is_device(self) -> bool:
         """A block device, as large as what it holds."""
         return is_below_dev(folder_of(self.path))
+
+    @property
+    def is_untouched(self) -> bool:
+        """Nobody has ever written to it."""
+        return not self.clusters and not self.inside and not self.has_held_memory
 
 
 @dataclass(kw_only=True)

@@ -9,16 +9,11 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis.internal.conjecture import providers
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.machine.laws import LAWS
 from tests.machine.rules import RULES, RuledMachine
 from tests.machine.tally import TALLY
-
-# hypothesis' own generator without the shortest examples and variations of earlier ones, which it
-# tries in between: of a long story they leave a step or two.
-providers.AVAILABLE_PROVIDERS["plain"] = providers.HypothesisProvider
 
 SOAK = bool(os.environ.get("VIRTSNAP_SOAK"))
 RUNS, STEPS = (2000, 40) if SOAK else (25, 30)
