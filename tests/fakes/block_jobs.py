@@ -8,7 +8,7 @@ from reconciler.model.domain import JobKind
 from reconciler.model.names import DiskTarget, ImagePath
 from tests.fakes.domain import FakeDisk, FakeDomain, FakeJob
 from tests.fakes.storage import CLUSTER
-from tests.fakes.world import World
+from tests.fakes.world import LIBVIRT_9_9, World
 
 
 def begin(
@@ -175,21 +175,28 @@ def _finish(world: World, domain: FakeDomain, job: FakeJob) -> None:
     for definition in domain.definitions:
         disk = definition.disk(job.disk)
         if disk is not None and disk.source == old_source:
-            is_spelled = definition is domain.live or _is_spelled(disk, chain, left, job.base)
+            is_spelled = definition is domain.live or _is_spelled(
+                world, disk, chain, left, job.base
+            )
             _leave(disk, left if is_spelled else None, job)
     del domain.jobs[job.disk]
 
 
 def _is_spelled(
-    disk: FakeDisk, chain: tuple[ImagePath, ...], left: tuple[ImagePath, ...], base: ImagePath
+    world: World,
+    disk: FakeDisk,
+    chain: tuple[ImagePath, ...],
+    left: tuple[ImagePath, ...],
+    base: ImagePath,
 ) -> bool:
     """Whether a persistent definition spells *left* out: it did, down to *base*, and a rest of it.
 
-    One that leaves the chain to the headers goes on doing so.
+    One that leaves the chain to the headers goes on doing so; 9.0 says of a single image that is
+    left that nothing is below it.
     """
     end = disk.spelled_above
     if disk.stated is None or end is None or end not in chain:
-        return disk.stated is not None
+        return disk.stated is not None or (len(left) == 1 and world.version < LIBVIRT_9_9)
     return chain.index(base) >= chain.index(end) and left[-1] != end
 
 

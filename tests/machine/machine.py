@@ -89,7 +89,9 @@ class HostMachine(RuleBasedStateMachine):
 
     def by_hand(self, verb: str, happening: Happening, draw: Draw) -> None:
         """One deed; virsh may refuse it."""
-        if verb == "define_another" and len(self.fake.world.domains) >= GUESTS:
+        guests = len(self.fake.world.domains)
+        # Transient ones go when they are shut off; with none left there is nothing to meddle with.
+        if not guests or (verb == "define_another" and guests >= GUESTS):
             return
         with self._step():
             before = copy.deepcopy(self.fake.world)
@@ -128,9 +130,9 @@ class HostMachine(RuleBasedStateMachine):
     def edit(self, edit: Edit, draw: Draw) -> None:
         """One manifest is changed."""
         with self._step():
-            domain = a_domain(draw, self.fake)
-            wish = self.wishes.get(domain.name)
-            if wish is None:
+            domain = a_domain(draw, self.fake) if self.fake.world.domains else None
+            wish = self.wishes.get(domain.name) if domain else None
+            if domain is None or wish is None:
                 return
             self._declare({**self.wishes, domain.name: edit(draw, wish, domain)}, edit.__name__)
 
@@ -228,9 +230,9 @@ class HostMachine(RuleBasedStateMachine):
     def broken_pass(self, name: str, make: Callable[[int, str], Fault], draw: Draw) -> None:
         """A manifest is changed, and the pass that follows dies, or one call in it fails."""
         with self._step():
-            domain = a_domain(draw, self.fake)
-            wish = self.wishes.get(domain.name)
-            if wish is not None:
+            domain = a_domain(draw, self.fake) if self.fake.world.domains else None
+            wish = self.wishes.get(domain.name) if domain else None
+            if domain is not None and wish is not None:
                 wish = draw(st.sampled_from(TROUBLING))(draw, wish, domain)
                 self._declare({**self.wishes, domain.name: wish}, "a change of it")
             number, moment = draw(st.integers(1, 12)), draw(st.sampled_from(MOMENTS))
@@ -277,7 +279,7 @@ class HostMachine(RuleBasedStateMachine):
         TALLY.steps += 1
         self.is_broken = True
         yield
-        self.is_broken = False
+        self.is_broken = False  # not reached where the step raised
 
     def teardown(self) -> None:
         """In the end there is nothing left to do."""
