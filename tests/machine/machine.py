@@ -187,7 +187,9 @@ class HostMachine(RuleBasedStateMachine):
         laws.after_any_pass(was, fake, self.memory, is_whole=is_whole)
         self.memory.note_pass(fake, situation.desired)
         if result is None or not is_whole:
-            self.powers = powers
+            # A ledger that is rebuilt learns of requests which were done long before.
+            unclear = {d.domain for d in plan.domains if _is_not_due(d)}
+            self.powers = {n: None if n in unclear else due for n, due in powers.items()}
         else:
             laws.after_whole_pass(was, result, fake)
             ends = result.outcomes
