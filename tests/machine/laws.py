@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.model.chain import Presence
-from reconciler.model.desired import Disruption
+from reconciler.model.desired import Disruption, RevertConfig
 from reconciler.model.domain import AgentState
 from reconciler.model.drift import RecordDangling, RecordOutdated
 from reconciler.model.ledger import RequestState
@@ -56,6 +56,8 @@ class Before:
 
     situation: Situation
     views: dict[tuple[str, ...], Content | None]
+    #: the image of every disk
+    sources: dict[tuple[str, ...], ImagePath]
     #: (domain, snapshot) whose record does not tell the truth now
     dangling: set[tuple[str, str]]
     deleting: set[tuple[str, str]]
@@ -76,6 +78,11 @@ def before(fake: WatchedHost, situation: Situation, plan: Plan) -> Before:
     return Before(
         situation=situation,
         views=fake.views(),
+        sources={
+            (domain.name, disk.target): disk.source
+            for domain in fake.world.domains.values()
+            for disk in domain.definition.disks
+        },
         dangling={
             (domain.domain, difference.snapshot)
             for domain in plan.domains
@@ -183,8 +190,18 @@ def _lost(was: Before, fake: WatchedHost, *, is_whole: bool) -> Iterator[tuple[s
         keeps = revert.discards or was.views[key] in moments
         is_back = views.get(key) == was.views.get((*key, revert.to))
         was_begun = (key[0], revert.request) in was.begun
+        # attached since: the whole definition of that moment lacks the disk, its image stays
+        if revert.config is RevertConfig.WHOLE and key not in views and _stays(was, fake, key):
+            continue
         if not (keeps and (is_back or not is_whole)) and not (was_begun and is_back):
             yield key
+
+
+def _stays(was: Before, fake: WatchedHost, key: tuple[str, ...]) -> bool:
+    """The image of a disk that was there holds what the guest read from it."""
+    source = was.sources[key]
+    chain = fake.world.storage.header_chain(source)
+    return chain is not None and fake.world.storage.overlaid(chain) == was.views[key]
 
 
 def _wrongly_gone(was: Before, fake: WatchedHost, gone: list[Named]) -> Iterator[object]:
