@@ -29,6 +29,6 @@ class MachineIdentity:
 
 def _machine_id() -> str:
     try:
-        return f"#{_MACHINE_ID.read_text('ascii')[:_ID_DIGITS]}"
+        return f"#{_MACHINE_ID.read_text('utf-8')[:_ID_DIGITS]}"
     except (OSError, ValueError):
         return ""
