@@ -27,11 +27,44 @@ def why_not_commit(
 
     *going* are the snapshots that may lose their frozen layer here.
     """
-    checks = (_held, _paused, _unreadable, _unfit, _other_readers, _kept_records, _shared, _room)
+    checks = (
+        _held,
+        _paused,
+        _unreadable,
+        _unfit,
+        _other_readers,
+        _kept_records,
+        _shared,
+        _locked_below,
+        _room,
+    )
     for check in checks:
         found = check(world, action, going)
         if found is not None:
             return found
+    return None
+
+
+def _locked_below(
+    world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
+) -> Refusal | None:
+    """qemu-img opens the whole chain, and QEMU lets nobody read an image that its guest writes to.
+
+    That is how a branch stands once somebody merged the live overlay into what it stands on.
+    """
+    if not isinstance(action, CommitOverlays) or action.method is not CommitMethod.OFFLINE:
+        return None
+    below = set(world.walk(action.base))
+    for domain in world.host.domains:
+        for disk in domain.live or ():
+            if disk.source in below and disk.is_writable:
+                return refusal(
+                    RefusalCode.NEEDS_POWER_OFF,
+                    disk=action.disk,
+                    image=disk.source,
+                    domain=domain.name,
+                    cause=f"its branch stands on {disk.source}, which {domain.name} writes to",
+                )
     return None
 
 

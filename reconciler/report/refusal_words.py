@@ -208,7 +208,8 @@ WORDS: dict[Code, Words] = {
         meaning="While a domain runs, libvirt deletes an internal snapshot only inside the image "
         "that the guest writes to; one below an external snapshot is out of its reach. And libvirt "
         "before 10.9 forgets the snapshot and leaves it in the images where the domain has a disk, "
-        "or a UEFI flash image, that holds no snapshots.",
+        "or a UEFI flash image, that holds no snapshots. And while a guest writes to an image, nobody "
+        "can merge a branch that stands on it.",
         by_hand="Shut the domain down: then it is deleted, and an external snapshot above keeps "
         "what it holds. An image that holds an internal snapshot is never merged, so it goes first.",
     ),

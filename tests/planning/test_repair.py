@@ -282,6 +282,24 @@ def test_branches_that_stay_refuse_and_a_leaf_that_goes_ends_the_branch() -> Non
     }
 
 
+def test_a_branch_on_an_image_that_a_guest_writes_to_waits_until_it_is_off() -> None:
+    fake = host(domain("web01", vda="base ← s1 ← s2 ← s3", vdb="data ← s1 ← s2 ← s3"))
+    Controller(fake).hold("web01", "s3")
+    Person(fake).revert("web01", "s1", redefine_disks=True)
+    Administrator(fake).start("web01")
+    back = fake.domain("web01").definition.disks[0].source
+    Person(fake).blockcommit("web01", "vda", base=image("base"), top=back)
+
+    running = plan_of(fake, wanted("web01", prune=AUTO))
+    assert "NeedsPowerOff s2" in codes(running)
+    assert not [step for step in steps(running) if step.startswith("commit")]
+
+    Administrator(fake).shut_off("web01")
+    off = plan_of(fake, wanted("web01", prune=AUTO))
+    assert "NeedsPowerOff s2" not in codes(off)
+    assert [step for step in steps(off) if step.startswith("commit vda")]
+
+
 def test_an_image_that_would_be_given_up_with_a_snapshot_inside_stays() -> None:
     fake = host(domain("web01", vda="base ← s1 ← s2 ← s3"))
     Person(fake).revert("web01", "s1", redefine_disks=True)

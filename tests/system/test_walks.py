@@ -15,6 +15,7 @@ from reconciler.model.desired import (
     Prune,
     Shutdown,
 )
+from reconciler.model.drift import ImageOrphaned
 from reconciler.model.names import SnapshotName
 from tests.lab.domain_xml import DiskSpec
 from tests.lab.guest import Guest, Lab
@@ -65,6 +66,7 @@ class Walk:
             self.guest.destroy()
         else:
             self.guest.domain.create()
+        self.apply()  # what only waited for that
 
     def write(self) -> None:
         """The guest's disks get data that no other moment has."""
@@ -133,7 +135,8 @@ class Walk:
         outcome = self.desk.apply(self.wish())
         assert outcome.error is None, (self.told, outcome.error)
         codes = {refusal.code for refusal in outcome.refusals}
-        assert codes <= {"SnapshotHasBranches"}, (self.told, outcome.refusals)
+        expected = {"SnapshotHasBranches", "NeedsPowerOff"}
+        assert codes <= expected, (self.told, outcome.refusals)
 
     def demand_truth(self) -> None:
         """Every moment reads as it did, nothing is left to do, no image that nothing needs."""
@@ -144,8 +147,13 @@ class Walk:
             held = {target: what for (of, target), what in now.items() if of == name}
             if name in self.declared or name.startswith("before-revert-"):
                 assert held == self.moments[name], (self.told, name)
-        assert not self.desk.plan(self.wish()).steps, self.told
-        assert storage.images(self.desk.folder / "images") == storage.needed(self.guest), self.told
+        plan = self.desk.plan(self.wish())
+        assert not plan.steps, self.told
+        # an overlay that was merged by hand stays as long as the record that names it does
+        told = {Path(d.image) for d in plan.drift if isinstance(d, ImageOrphaned)}
+        left = storage.images(self.desk.folder / "images") - storage.needed(self.guest)
+        assert left <= (told if plan.refusals else set()), (self.told, left)
+        assert storage.needed(self.guest) <= storage.images(self.desk.folder / "images")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
