@@ -14,6 +14,8 @@ from reconciler.model.request import Selection
 
 DEFAULT_MANIFESTS = "manifests"
 DEFAULT_URI = "qemu:///system"
+#: seconds; longer than the 30 s for which libvirt itself waits for a domain that is busy
+DEFAULT_TIMEOUT = 60.0
 PANEL = "Common options, before or after the verb"
 
 
@@ -180,7 +182,7 @@ class Options:
     runtime_dir: Path | None = None
     source_id: str | None = None
     #: seconds
-    timeout: float = 60.0
+    timeout: float = DEFAULT_TIMEOUT
     lock_timeout: float = 0.0
 
     @property
@@ -230,8 +232,8 @@ def resolve(
         is_quiet=bool(value("quiet")),
         no_color=bool(value("no_color")),
         wants_version=bool(given["version"]),
-        timeout=_seconds("timeout", value("timeout"), absent=60.0, least=1.0),
-        lock_timeout=_seconds("lock_timeout", value("lock_timeout"), absent=0.0, least=0.0),
+        timeout=_duration("timeout", value("timeout"), absent=DEFAULT_TIMEOUT, least=1.0),
+        lock_timeout=_duration("lock_timeout", value("lock_timeout"), absent=0.0),
         state_dir=_path(environment.get("VIRTSNAP_STATE_DIR") or settings.get("state_dir")),
         runtime_dir=_path(environment.get("VIRTSNAP_RUNTIME_DIR") or settings.get("runtime_dir")),
         source_id=environment.get("VIRTSNAP_SOURCE_ID") or (source or {}).get("id"),
@@ -289,19 +291,24 @@ def _output(value: Any) -> Output:
         ) from None
 
 
-def _seconds(name: str, value: Any, *, absent: float, least: float) -> float:
-    if value is None:
-        return absent
+def seconds(flag: str, text: str, *, least: float = 0.0, example: str) -> float:
+    """A duration such as ``90s``; ``UsageError`` for what is none, or less than *least* seconds."""
     from reconciler.manifest.texts import duration
 
-    flag = f"--{name.replace('_', '-')}"
     try:
-        seconds = duration(str(value)).total_seconds()
+        found = duration(text).total_seconds()
     except ValueError as error:
-        raise UsageError(f"cannot use {flag} {value}: {error}", hint=f"{flag} 2m") from error
-    if seconds < least:
-        raise UsageError(f"cannot use {flag} {value}: it is too short", hint=f"{flag} 2m")
-    return seconds
+        raise UsageError(f"cannot use {flag} {text}: {error}", hint=example) from error
+    if found < least:
+        raise UsageError(f"cannot use {flag} {text}: it is too short", hint=example)
+    return found
+
+
+def _duration(name: str, value: Any, *, absent: float, least: float = 0.0) -> float:
+    if value is None:
+        return absent
+    flag = f"--{name.replace('_', '-')}"
+    return seconds(flag, str(value), least=least, example=f"{flag} 2m")
 
 
 def _text(value: Any) -> str | None:

@@ -12,7 +12,7 @@ import typer
 
 from reconciler.cli import wiring
 from reconciler.cli.exit_code import ExitCode, of_outcomes
-from reconciler.cli.options import DEFAULT_MANIFESTS, Options, Output
+from reconciler.cli.options import DEFAULT_MANIFESTS, Options, Output, seconds
 from reconciler.cli.parameters import AllowEmpty, Settings, Values, plan_request
 from reconciler.cli.progress import Logged
 from reconciler.cli.stopping import stopping
@@ -66,7 +66,7 @@ def run(
     from reconciler.engine import loop
     from reconciler.source.watch import changes
 
-    seconds = _seconds(interval)
+    pause = seconds("--interval", interval, example="virtsnap run --interval 1m")
     manifests = _source(options, source, branch)
     _log_to_stderr(options)
     stop = threading.Event()
@@ -84,7 +84,7 @@ def run(
             outcomes = one_pass()
             loop.run(lambda: outcomes, ("once",), threading.Event())
             return of_outcomes(outcomes)
-        loop.run(one_pass, changes(manifests, stop, seconds), stop)
+        loop.run(one_pass, changes(manifests, stop, pause), stop)
     # a service manager that asks us to end is obeyed, and that is no failure
     return ExitCode.INTERRUPTED if signal.SIGINT in signals else ExitCode.DONE
 
@@ -146,17 +146,6 @@ def _source(options: Options, path: Path | None, branch: str | None) -> "Source"
 
 def _is_file(options: Options) -> bool:
     return options.manifests is not None and Path(options.manifests).is_file()
-
-
-def _seconds(text: str) -> float:
-    from reconciler.manifest.texts import duration
-
-    try:
-        return duration(text).total_seconds()
-    except ValueError as error:
-        raise UsageError(
-            f"cannot use --interval {text}: {error}", hint="virtsnap run --interval 1m"
-        ) from error
 
 
 def _without_secrets(_: object, __: str, facts: "EventDict") -> "EventDict":

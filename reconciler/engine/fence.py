@@ -24,10 +24,8 @@ def machine_of(holder: str) -> str:
 
 def is_in_force(ledger: Ledger | None, clock: Clock, holder: str) -> bool:
     """Somebody on another machine has it; of those on this one the lock file tells."""
-    fence = ledger.fence if ledger else None
-    if fence is None or machine_of(fence.holder) == machine_of(holder):
-        return False
-    return fence.until > clock.now()
+    theirs = _of_others(ledger, holder)
+    return theirs is not None and theirs.until > clock.now()
 
 
 def is_held_elsewhere(world: World, ledger: Ledger | None, clock: Clock, holder: str) -> bool:
@@ -36,18 +34,18 @@ def is_held_elsewhere(world: World, ledger: Ledger | None, clock: Clock, holder:
     Whoever holds it may be cut off from libvirt for longer than the fence lasts, and the job goes
     on meanwhile: it is theirs until it waits for a pivot.
     """
-    if is_in_force(ledger, clock, holder):
-        return True
+    if _of_others(ledger, holder) is None:
+        return False
+    merging = {commit.disk for commit in world.ledger.commits}
+    is_merging = any(job.disk in merging and not job.is_ready for job in world.domain.jobs)
+    return is_merging or is_in_force(ledger, clock, holder)
+
+
+def _of_others(ledger: Ledger | None, holder: str) -> Fence | None:
     fence = ledger.fence if ledger else None
-    return (
-        fence is not None
-        and machine_of(fence.holder) != machine_of(holder)
-        and any(
-            not job.is_ready
-            for job in world.domain.jobs
-            if any(commit.disk == job.disk for commit in world.ledger.commits)
-        )
-    )
+    if fence is None or machine_of(fence.holder) == machine_of(holder):
+        return None
+    return fence
 
 
 def fenced(ledger: Ledger, clock: Clock, *, holder: str, plan_id: str) -> Ledger:

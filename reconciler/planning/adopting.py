@@ -8,7 +8,7 @@ from reconciler.model.desired import DesiredDomain, Unmanaged
 from reconciler.model.domain import ObservedDomain
 from reconciler.model.drift import DanglingCause, Drift, RecordDangling, SnapshotUnmanaged
 from reconciler.model.ledger import EntryState
-from reconciler.model.names import ImagePath, SnapshotName
+from reconciler.model.names import ImagePath, SnapshotName, is_below_dev
 from reconciler.model.plan import Reason
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import Selection
@@ -130,7 +130,7 @@ def _causes_beside(world: World, record: SnapshotRecord) -> Iterator[str]:
         return
     if record.memory_file is None:
         yield "its record does not name the file of its memory"
-    elif record.memory_file.startswith("/dev/"):
+    elif is_below_dev(record.memory_file):
         yield "its memory lies on a device, which no removal could take away"
     for other in world.domain.records:
         if other.name != record.name and other.memory_file == record.memory_file is not None:

@@ -153,12 +153,9 @@ def _holding_snapshots(
 ) -> Iterator[tuple[frozenset[SnapshotName], Refusal]]:
     """An image that would be given up, and holds internal snapshots that stay."""
     for path, (target, name) in sorted(now.abandoned.items()):
-        number = len(world.image(path).internal_snapshots)
-        if number:
-            yield (
-                frozenset({name}),
-                refusal(RefusalCode.INTERNAL_SNAPSHOTS, image=path, disk=target, number=number),
-            )
+        why = safety.why_inside(world, path, disk=target)
+        if why is not None:
+            yield frozenset({name}), why
 
 
 def _why_memory_stays(world: World, name: SnapshotName) -> Refusal | None:

@@ -185,15 +185,7 @@ def _finish_jobs(builder: Builder) -> None:
         method = jobs.method_of(job.kind)
         if commit is None or method is None:
             continue
-        action = FinishJob(
-            disk=job.disk,
-            base=commit.base,
-            base_format=builder.world.image(commit.base).format,
-            merged=commit.merged,
-            method=method,
-            snapshots=commit.snapshots,
-            rebased=_left_standing(builder.world, commit),
-        )
+        action = _finishing(builder.world, commit, method)
         why = safety.why_not_commit(builder.world, action, frozenset(commit.snapshots))
         if why is None or why.code is RefusalCode.NO_SPACE:
             builder.add(action, Reason.JOB_UNFINISHED)
@@ -208,18 +200,21 @@ def _acknowledge_merged(builder: Builder) -> None:
     for commit in builder.world.ledger.commits:
         if not builder.world.is_done(commit) or commit.disk in busy:
             continue
-        standing = _left_standing(builder.world, commit)
-        if commit.state is CommitState.STARTED or standing:
-            action = FinishJob(
-                disk=commit.disk,
-                base=commit.base,
-                base_format=builder.world.image(commit.base).format,
-                merged=commit.merged,
-                method=CommitMethod.LIVE,
-                snapshots=commit.snapshots,
-                rebased=standing,
-            )
+        action = _finishing(builder.world, commit, CommitMethod.LIVE)
+        if commit.state is CommitState.STARTED or action.rebased:
             builder.add(action, Reason.JOB_UNFINISHED)
+
+
+def _finishing(world: World, commit: LedgerCommit, method: CommitMethod) -> FinishJob:
+    return FinishJob(
+        disk=commit.disk,
+        base=commit.base,
+        base_format=world.image(commit.base).format,
+        merged=commit.merged,
+        method=method,
+        snapshots=commit.snapshots,
+        rebased=_left_standing(world, commit),
+    )
 
 
 def _left_standing(world: World, commit: LedgerCommit) -> tuple[ImagePath, ...]:

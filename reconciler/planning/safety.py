@@ -126,6 +126,14 @@ def undescribed(world: World) -> Refusal | None:
     return None
 
 
+def why_inside(world: World, path: ImagePath, *, disk: str | None = None) -> Refusal | None:
+    """An image that holds internal snapshots is neither merged nor given up."""
+    number = len(world.image(path).internal_snapshots)
+    if not number:
+        return None
+    return refusal(RefusalCode.INTERNAL_SNAPSHOTS, image=path, disk=disk, number=number)
+
+
 def _unfit(
     world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
 ) -> Refusal | None:
@@ -137,13 +145,9 @@ def _unfit(
         return refusal(RefusalCode.DISK_NOT_SUPPORTED, image=device, disk=action.disk, cause=cause)
     for path in (action.base, *action.merged):
         image = world.image(path)
-        if image.internal_snapshots:
-            return refusal(
-                RefusalCode.INTERNAL_SNAPSHOTS,
-                image=path,
-                disk=action.disk,
-                number=len(image.internal_snapshots),
-            )
+        inside = why_inside(world, path, disk=action.disk)
+        if inside is not None:
+            return inside
         if image.has_data_file or image.is_encrypted:
             cause = "external data file" if image.has_data_file else "encryption"
             return refusal(
@@ -274,9 +278,9 @@ def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:
     standing = [c for c in world.children.get(path, ()) if c not in world.emptied]
     if standing:
         return _still_read(path, "file", ", ".join(base_name(child) for child in standing))
-    if image.internal_snapshots:
-        number = len(image.internal_snapshots)
-        return refusal(RefusalCode.INTERNAL_SNAPSHOTS, image=path, number=number)
+    inside = why_inside(world, path)
+    if inside is not None:
+        return inside
     if any(job.destination == path for job in world.domain.jobs):
         return _still_read(path, "block job", world.domain.name)
     return shared_storage(world, path)

@@ -70,8 +70,7 @@ def snapshot_with_memory(draw: Draw, fake: FakeHost) -> None:
 def snapshot_delete(draw: Draw, fake: FakeHost) -> None:
     """``snapshot-delete`` of an internal one, with what the images hold."""
     domain = a_domain(draw, fake)
-    inside = [name for name in sorted(domain.records) if _is_inside(domain, name)]
-    name = pick(draw, inside)
+    name = pick(draw, [each for each in sorted(domain.records) if _is_inside(domain, each)])
     if name is not None:
         Person(fake).snapshot_delete(domain.name, name)
 
@@ -79,8 +78,7 @@ def snapshot_delete(draw: Draw, fake: FakeHost) -> None:
 def snapshot_revert(draw: Draw, fake: FakeHost) -> None:
     """``snapshot-revert`` to an internal one, by libvirt itself."""
     domain = a_domain(draw, fake)
-    inside = [name for name in sorted(domain.records) if _is_inside(domain, name)]
-    name = pick(draw, inside)
+    name = pick(draw, [each for each in sorted(domain.records) if _is_inside(domain, each)])
     if name is not None:
         Person(fake).snapshot_revert(domain.name, name)
 
