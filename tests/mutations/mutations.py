@@ -63,8 +63,8 @@ MUTATIONS = (
     Mutation(
         name="the fence of another machine is no obstacle",
         file="reconciler/engine/fence.py",
-        old="    return fence.until > clock.now()",
-        new="    return fence.until < clock.now()",
+        old="    return theirs is not None and theirs.until > clock.now()",
+        new="    return theirs is not None and theirs.until < clock.now()",
         tests=(_PRECONDITIONS,),
     ),
     Mutation(
