@@ -8,6 +8,7 @@ from datetime import timedelta
 from reconciler.engine import fence, power_steps, steps
 from reconciler.engine.listener import Listener
 from reconciler.engine.ports import Clock, Hypervisor, Identity, Journal, Locks
+from reconciler.engine.slots import Slots
 from reconciler.errors import Interrupted, PlanStaleError, PostconditionError, VirtsnapError
 from reconciler.model.action import (
     CommitMethod,
@@ -78,8 +79,10 @@ class DomainWork:
     uuid: DomainUuid
     desired: Desired
     host: DesiredHost
-    block_jobs: threading.Semaphore
+    block_jobs: Slots
     tools: Tools
+    #: called before a wait for another domain's block job
+    on_wait: Callable[[], None] = lambda: None
     done: int = 0
     refusals: list[Refusal] = field(default_factory=list)
     #: the window closed before the first disruptive step
@@ -88,6 +91,8 @@ class DomainWork:
     ledger: Ledger | None = None
     #: the guest was shut down for this plan, and had no say in it
     was_forced: bool = False
+    #: begun and not yet seen done
+    step: Step | None = None
     _serial: int = 0
     _is_fenced: bool = False
     _has_disrupted: bool = False
@@ -171,13 +176,9 @@ class DomainWork:
     def _step(self, step: Step, world: World) -> World | None:
         if not is_block_job(step):
             return self._do(step, world)
-        if not self.block_jobs.acquire(blocking=False):
-            self.block_jobs.acquire()
-            world = self.observe()  # the wait may have been long
-        try:
-            return self._do(step, world)
-        finally:
-            self.block_jobs.release()
+        with self.block_jobs.held(waiting=self.on_wait) as has_waited:
+            # the wait may have been long
+            return self._do(step, self.observe() if has_waited else world)
 
     def _do(self, step: Step, world: World) -> World | None:
         if self.stop_asked():
@@ -187,6 +188,7 @@ class DomainWork:
             self.refusals.append(why)
             return None
         fence.check(self.port, self.uuid, holder=self.tools.identity.holder())
+        self.step = step
         self.tools.listener.step_started(self.plan, step)
         result = steps.perform(self, step, world)
         if isinstance(result, Refusal):
@@ -200,6 +202,7 @@ class DomainWork:
                 hint="virtsnap plan shows what is left to do",
             )
         self.done += 1
+        self.step = None
         self.tools.listener.step_finished(self.plan, step, result)
         return after
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reconciler.errors import VirtsnapError
 from reconciler.model.names import HostName
-from reconciler.model.plan import DomainPlan
+from reconciler.model.plan import DomainPlan, Step
 from reconciler.model.refusal import Refusal
 
 
@@ -46,6 +46,8 @@ class DomainOutcome:
     steps_done: int = 0
     refusals: tuple[Refusal, ...] = ()
     error: VirtsnapError | None = None
+    #: the step that *error* ended, where it was one
+    failed_step: Step | None = None
     #: what an interrupted domain has left to do, in one line
     left: str = ""
     #: the domains for which all steps are held
