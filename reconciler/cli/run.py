@@ -1,7 +1,6 @@
 """``virtsnap run``."""
 
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,19 +11,17 @@ import typer
 
 from reconciler.cli import wiring
 from reconciler.cli.exit_code import ExitCode, of_outcomes
-from reconciler.cli.options import DEFAULT_MANIFESTS, Options, Output, seconds
+from reconciler.cli.log import log_to_stderr
+from reconciler.cli.options import DEFAULT_MANIFESTS, Options, seconds
 from reconciler.cli.parameters import AllowEmpty, Settings, Values, plan_request
 from reconciler.cli.progress import Logged
+from reconciler.cli.run_service import LogFrom
 from reconciler.cli.stopping import stopping
 from reconciler.errors import UsageError
 from reconciler.model.outcome import DomainOutcome
 from reconciler.model.request import Consent
-from reconciler.model.secrets import without_secrets
-from reconciler.report.lines import safe
 
 if TYPE_CHECKING:
-    from structlog.typing import EventDict
-
     from reconciler.source.source import Source
 
 SourcePath = Annotated[
@@ -58,6 +55,7 @@ def run(
     allow_empty: AllowEmpty = False,
     values: Values = None,
     settings: Settings = None,
+    log: LogFrom = None,
 ) -> int:
     """Apply on every change of the manifests and every interval, until stopped.
 
@@ -68,7 +66,7 @@ def run(
 
     pause = seconds("--interval", interval, example="virtsnap run --interval 1m")
     manifests = _source(options, source, branch)
-    _log_to_stderr(options)
+    log_to_stderr(options, log)
     stop = threading.Event()
     one_pass = _pass(
         options,
@@ -146,44 +144,3 @@ def _source(options: Options, path: Path | None, branch: str | None) -> "Source"
 
 def _is_file(options: Options) -> bool:
     return options.manifests is not None and Path(options.manifests).is_file()
-
-
-def _without_secrets(_: object, __: str, facts: "EventDict") -> "EventDict":
-    return {k: without_secrets(v) if isinstance(v, str) else v for k, v in facts.items()}
-
-
-def _made_visible(_: object, __: str, facts: "EventDict") -> "EventDict":
-    """Names come from anywhere: what a terminal would obey is shown instead."""
-    return {k: without_secrets(safe(v)) if isinstance(v, str) else v for k, v in facts.items()}
-
-
-def _log_to_stderr(options: Options) -> None:
-    """Lines for people, or JSON lines with ``-o json``; times in UTC."""
-    import logging
-
-    import structlog
-
-    level = logging.INFO
-    if options.is_quiet:
-        level = logging.ERROR
-    elif options.verbosity:
-        level = logging.DEBUG
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
-        if options.output is Output.JSON
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty() and not options.no_color,
-            exception_formatter=structlog.dev.plain_traceback,
-        )
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _without_secrets if options.output is Output.JSON else _made_visible,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
