@@ -110,6 +110,14 @@ class Executor:
             self._start_ready()
             return frozenset(plan.domain for plan in plans if plan.domain in busy)
 
+    def rest(self, plans: list[DomainPlan]) -> None:
+        """Nothing is begun on *plans*: who depends on one learns how it stands."""
+        with self._changed:
+            for plan in plans:
+                self._ends[plan.domain] = _outcome(
+                    plan, DomainStatus.HELD if plan.open_steps else at_rest(plan)
+                )
+
     def wait(self, seconds: float | None = None) -> tuple[DomainOutcome, ...]:
         """Until nothing is at work, at most *seconds*; all ends so far.
 

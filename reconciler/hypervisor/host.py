@@ -19,6 +19,7 @@ from reconciler.hypervisor import (
 )
 from reconciler.hypervisor.connection import Connection, Versions
 from reconciler.hypervisor.explaining import explaining
+from reconciler.hypervisor.host_events import HostEvents
 from reconciler.hypervisor.observe import Observer
 from reconciler.hypervisor.patience import SECONDS, NoAnswer, alive, bounded
 from reconciler.model.action import (
@@ -74,13 +75,20 @@ class LibvirtHost:
         self._observer = Observer(
             name, self._observing, extra_folders=extra_folders, remembered=remembered
         )
+        self._events: HostEvents | None = None
         self._agent_timeout = agent_timeout
         self._thaw_seconds = thaw_seconds
 
     def close(self) -> None:
         """End the connections; the next call opens them again."""
+        if self._events is not None:
+            self._events.close()
         self._connection.close()
         self._observing.close()
+
+    def listen(self, heard: Callable[[], None]) -> None:
+        """Call *heard*, in libvirt's own thread, when a domain or a block job changes its state."""
+        self._events = HostEvents(self._connection.another(), heard)
 
     @bounded
     def versions(self) -> Versions:
@@ -95,6 +103,8 @@ class LibvirtHost:
     @bounded
     def observe(self) -> ObservedHost:
         """The whole host, afresh."""
+        if self._events is not None:
+            self._events.ensure()
         try:
             return self._observer.host()
         except NoAnswer:

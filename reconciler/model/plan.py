@@ -87,6 +87,8 @@ class HeldUntil(enum.StrEnum):
     DEPENDENCY = "dependency"
     #: the end of ``suspend: true``
     RESUME = "resume"
+    #: a later pass has a deletion budget of its own
+    NEXT_PASS = "next-pass"
 
 
 class HeldBecause(enum.StrEnum):
@@ -103,6 +105,8 @@ class HeldBecause(enum.StrEnum):
     #: a domain of ``dependsOn`` is not done
     DEPENDS_ON = "DependsOn"
     SUSPENDED = "Suspended"
+    #: ``--max-deletions``: this pass may remove no more
+    DELETION_BUDGET = "DeletionBudget"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from reconciler.model.plan import DomainPlan, Held, HeldBecause, Step
+from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Step
 from reconciler.report.lines import Line, Tone
 
 
@@ -31,6 +31,32 @@ def of_step(plan: DomainPlan, step: Step) -> tuple[str, ...]:
     return later
 
 
+def ends_by_itself(held: Held) -> bool:
+    """No person is needed: a time, another domain, or the next pass."""
+    return isinstance(held.until, datetime) or held.until in (
+        HeldUntil.DEPENDENCY,
+        HeldUntil.NEXT_PASS,
+    )
+
+
+def why(held: Held) -> str:
+    """What holds it, as a sentence."""
+    match held.because:
+        case HeldBecause.DEPENDS_ON:
+            return f"held: waits for {held.waits_for}"
+        case HeldBecause.SUSPENDED:
+            return "held: suspended"
+        case _:
+            return _held(held)
+
+
+def until(held: Held) -> str:
+    """A time in the zone of its window, or what is waited for in one word."""
+    if isinstance(held.until, datetime):
+        return held.until.isoformat(timespec="seconds")
+    return held.until.value
+
+
 def _sentences(found: Iterator[Held]) -> tuple[str, ...]:
     return tuple(sentence for held in found if (sentence := _held(held)))
 
@@ -45,6 +71,8 @@ def _held(held: Held) -> str:
             return f"held {_until(held)} (window)"
         case HeldBecause.BEHIND_HELD:
             return f"held {_until(held)}: it comes after a step that is held"
+        case HeldBecause.DELETION_BUDGET:
+            return "held: more snapshots would go than --max-deletions lets one pass remove"
         case HeldBecause.DEPENDS_ON | HeldBecause.SUSPENDED:
             return ""  # said of the domain
 
@@ -59,10 +87,14 @@ def _in_run(held: Held) -> str:
             return f"disruptive: run holds it back {_until(held)} (window)"
         case HeldBecause.BEHIND_HELD | HeldBecause.DEPENDS_ON | HeldBecause.SUSPENDED:
             return ""
+        case HeldBecause.DELETION_BUDGET:
+            return ""  # of a pass that is not made yet
 
 
 def _until(held: Held) -> str:
     """``until 2026-11-29 02:00 CET``, in the zone of the window."""
     if isinstance(held.until, datetime):
         return f"until {held.until:%Y-%m-%d %H:%M %Z}"
+    if held.until is HeldUntil.NEXT_PASS:
+        return "until a later pass"
     return "until a person agrees"
