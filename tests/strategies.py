@@ -10,7 +10,7 @@ mishaps out: there a plan must succeed, not only do no harm.
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hypothesis import note
@@ -37,6 +37,7 @@ from reconciler.model.desired import (
 )
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.request import Consent, PlanRequest
+from reconciler.model.suspension import Suspension
 from tests.fakes import happenings, mishaps
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import SOURCE
@@ -158,6 +159,12 @@ def _template(fake: FakeHost) -> None:
         fake.world.storage.add(FakeFile(path=TEMPLATE, clusters={9: 9}))
 
 
+#: what covers some of the drawn domains
+SUSPENDED_BY_HAND = Suspension(
+    host=LOCAL, domain="*1", who="root", since=datetime(2026, 11, 22, tzinfo=UTC)
+)
+
+
 @st.composite
 def desired_for(draw: Draw, fake: FakeHost) -> Desired:
     """What a source may declare of this host: kept, dropped, new, reordered, gone."""
@@ -183,6 +190,7 @@ def desired_for(draw: Draw, fake: FakeHost) -> Desired:
             ),
         ),
         domains=tuple(draw(st.permutations(domains))),
+        suspensions=(SUSPENDED_BY_HAND,) if draw(st.integers(0, 19)) == 0 else (),
     )
 
 

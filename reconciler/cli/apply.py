@@ -55,7 +55,9 @@ def apply(
     with wiring.opened(hosts, options, is_readonly=False) as connections:
 
         def planned() -> Plan:
-            return make_plan(desired, observe_all(connections), request, now=datetime.now(UTC))
+            seen = observe_all(connections)
+            wanted = wiring.honouring(desired, hosts, options)
+            return make_plan(wanted, seen, request, now=datetime.now(UTC))
 
         plan = planned()
         if options.lock_timeout:

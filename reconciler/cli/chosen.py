@@ -2,11 +2,11 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from shlex import quote
 
 from reconciler.errors import VirtsnapError
 from reconciler.model.domain import ObservedDomain, ObservedHost
+from reconciler.model.names import is_meant
 
 Pair = tuple[ObservedHost, ObservedDomain]
 
@@ -28,8 +28,7 @@ def chosen(pairs: Sequence[Pair], wanted: Sequence[str], *, doing: str, verb: st
 
 
 def _matches(domain: ObservedDomain, pattern: str) -> bool:
-    # the name itself first: it may hold what a glob would read otherwise
-    return pattern in (domain.name, domain.uuid) or fnmatchcase(domain.name, pattern)
+    return is_meant(pattern, domain.name, domain.uuid)
 
 
 def _unknown(pattern: str, names: Iterable[str], *, doing: str, verb: str) -> VirtsnapError:

@@ -66,6 +66,8 @@ def plan(
     else:
         with wiring.opened(hosts, options, is_readonly=True) as connections:
             seen = observe_all(connections)
+        # a recording may be of another machine, of which nobody here suspended anything
+        desired = wiring.honouring(whole, hosts, options)
     result = make_plan(desired, seen, request, now=now)
     show_plan(result, desired, options)
     return exit_code.of_plan(result, is_detailed=detailed_exitcode)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from shlex import quote
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,7 +25,11 @@ from reconciler.model.names import HostName, SnapshotName
 from reconciler.model.outcome import DomainOutcome
 from reconciler.model.plan import Plan
 from reconciler.model.request import PlanRequest
+from reconciler.model.suspension import ByHand, suspension_of
 from reconciler.report.lines import Line
+
+if TYPE_CHECKING:
+    from reconciler.planning.releasing import Suspended
 
 Held = Annotated[
     str,
@@ -51,7 +55,7 @@ def release(options: Options, held: Held, request: Request = None) -> int:
     end the doubt about a revert instead: it counts as done.
 
     No manifest is needed.  Where there are some, and no -c, a domain that says `suspend: true`,
-    or its Host does, is left alone.
+    or its Host does, is left alone; as is what was suspended by hand.
     """
     from reconciler.engine import executor
     from reconciler.engine.reconcile import observe_all
@@ -77,12 +81,12 @@ def release(options: Options, held: Held, request: Request = None) -> int:
             _demand_managed((observed, domain), SnapshotName(snapshot))
         host = next(h for h in hosts if seen.get(h.name) is observed)
         desired = Desired(source="", revision=None, is_complete=False, hosts=(host,), domains=())
-        is_suspended = _is_suspended(host, domain, declared)
+        suspended = _suspended(host, domain, declared, wiring.suspensions(hosts, options))
         if request is None:
             named = SnapshotName(snapshot)
-            part = releasing.release(host, observed, domain, named, is_suspended=is_suspended)
+            part = releasing.release(host, observed, domain, named, suspended=suspended)
         else:
-            part = releasing.mark_done(host, observed, domain, request, is_suspended=is_suspended)
+            part = releasing.mark_done(host, observed, domain, request, suspended=suspended)
         plan = planner.whole((part,), desired, created_at=datetime.now(UTC))
         if not part.steps or part.held:
             what = f"{held} is not held" if request is None else f"{request} is not in doubt"
@@ -94,13 +98,21 @@ def release(options: Options, held: Held, request: Request = None) -> int:
     return _end(plan, outcomes, options)
 
 
-def _is_suspended(
-    host: DesiredHost, domain: ObservedDomain, declared: tuple[DesiredDomain, ...]
-) -> bool:
-    """Its manifest or that of its host says so."""
+def _suspended(
+    host: DesiredHost,
+    domain: ObservedDomain,
+    declared: tuple[DesiredDomain, ...],
+    suspensions: tuple[ByHand, ...],
+) -> "Suspended":
+    """Whether its manifest, that of its host, or a person says so."""
+    from reconciler.planning.holding import suspended_by
+    from reconciler.planning.releasing import Suspended
+
     of_domain = (w for w in declared if w.host == host.name)
-    named = (w for w in of_domain if w.domain in (domain.name, domain.uuid))
-    return host.is_suspended or any(wish.is_suspended for wish in named)
+    named = [w for w in of_domain if w.domain in (domain.name, domain.uuid)]
+    wish = next((w for w in named if w.is_suspended), None)
+    by_hand = suspension_of(suspensions, host.name, domain.name, domain.uuid)
+    return Suspended(by=suspended_by(host, wish, by_hand), by_hand=by_hand)
 
 
 def _pair(seen: Mapping[HostName, ObservedHost], wanted: str) -> Pair:

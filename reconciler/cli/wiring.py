@@ -16,6 +16,7 @@ from reconciler.errors import UsageError, VirtsnapError
 from reconciler.model.desired import Desired, DesiredHost
 from reconciler.model.ledger import Remembered
 from reconciler.model.names import DomainUuid, HostName
+from reconciler.model.suspension import ByHand
 
 if TYPE_CHECKING:
     from reconciler.engine.executor import Tools
@@ -93,6 +94,20 @@ def narrowed(desired: Desired, hosts: tuple[DesiredHost, ...]) -> Desired:
     return replace(desired, hosts=hosts, domains=domains)
 
 
+def honouring(desired: Desired, hosts: tuple[DesiredHost, ...], options: Options) -> Desired:
+    """``narrowed``, with what people suspended by hand on this machine until now."""
+    from reconciler.engine.suspensions import suspended_by_hand
+
+    return suspended_by_hand(narrowed(desired, hosts), suspensions(hosts, options))
+
+
+def suspensions(hosts: tuple[DesiredHost, ...], options: Options) -> tuple[ByHand, ...]:
+    """What people suspended by hand on this machine."""
+    from reconciler.engine.suspensions import FileSuspensions
+
+    return FileSuspensions(folders_of(hosts, options).state).read()
+
+
 @contextmanager
 def opened(
     hosts: tuple[DesiredHost, ...], options: Options, *, is_readonly: bool
@@ -131,6 +146,7 @@ def tools(
     from reconciler.engine.identity import MachineIdentity
     from reconciler.engine.journal import FileJournal
     from reconciler.engine.locks import FileLocks
+    from reconciler.engine.suspensions import FileSuspensions
 
     folders = folders_of(hosts, options)
     identity = MachineIdentity()
@@ -139,6 +155,7 @@ def tools(
         journal=FileJournal(folders.state),
         locks=FileLocks(folders.runtime, holder=identity.holder()),
         lock_patience=options.lock_timeout,
+        suspensions=FileSuspensions(folders.state).read,
         clock=SystemClock(),
         identity=identity,
         listener=listener,

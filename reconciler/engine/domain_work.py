@@ -29,6 +29,7 @@ from reconciler.model.ledger import Consistency, Ledger
 from reconciler.model.names import DomainUuid, HostName
 from reconciler.model.plan import DomainPlan, Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.suspension import ByHand, suspension_of
 from reconciler.planning import (
     bookkeeping,
     defining,
@@ -58,6 +59,8 @@ class Tools:
     stop: threading.Event
     #: seconds to wait for another virtsnap that is at work on a domain
     lock_patience: float = 0.0
+    #: what people suspended by hand until now
+    suspensions: Callable[[], tuple[ByHand, ...]] = tuple
 
 
 def is_block_job(step: Step) -> bool:
@@ -132,6 +135,14 @@ class DomainWork:
             world = after
 
     def _as_planned(self) -> World:
+        """The domain, on which nothing has changed since the plan; nor was it suspended."""
+        suspensions = self.tools.suspensions()
+        said = suspension_of(suspensions, self.plan.host, self.plan.domain, self.uuid)
+        if said is not None and self.plan.by_hand is None:
+            raise PlanStaleError(
+                f"cannot apply the plan of {self.plan.domain}: it was suspended by hand since",
+                hint="virtsnap plan, to see by whom",
+            )
         world = self.observe()
         # serials are in no fingerprint; what they mean is: a rebuild writes what it does not do
         is_other = differ.rebuild_only(world) is not differ.is_rebuild(self.plan.drift)

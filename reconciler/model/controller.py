@@ -7,6 +7,7 @@ from datetime import datetime
 from reconciler.model.names import DomainUuid, HostName
 from reconciler.model.plan import HeldBecause
 from reconciler.model.refusal import Refusal
+from reconciler.model.suspension import SuspendedBy as SuspendedBy
 
 
 class Readiness(enum.StrEnum):
@@ -18,17 +19,6 @@ class Readiness(enum.StrEnum):
     RECONCILING = "Reconciling"
     #: it stays as it is until somebody does something
     STALLED = "Stalled"
-
-
-class SuspendedBy(enum.StrEnum):
-    """Who said that nothing is to be changed."""
-
-    #: ``suspend: true`` of the domain
-    MANIFEST = "manifest"
-    #: ``suspend: true`` of its Host
-    HOST = "host"
-    #: ``virtsnap suspend``
-    HAND = "hand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

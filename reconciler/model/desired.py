@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 
 from reconciler.model.names import DiskTarget, HostName, SnapshotName
+from reconciler.model.suspension import ByHand
 
 DEFAULT_OVERLAY = "{{ image.folder }}/{{ domain.name }}-{{ disk.target }}-{{ snapshot.name }}.qcow2"
 
@@ -202,6 +203,8 @@ class Desired:
     is_complete: bool
     hosts: tuple[DesiredHost, ...]
     domains: tuple[DesiredDomain, ...]
+    #: said on this machine, not in the source; also of domains that no manifest declares
+    suspensions: tuple[ByHand, ...] = ()
 
     def of_host(self, host: HostName) -> tuple[DesiredDomain, ...]:
         """The domains declared for *host*."""

@@ -1,6 +1,7 @@
 """Names of things, and which texts may be one."""
 
 import re
+from fnmatch import fnmatchcase
 from typing import NewType
 
 HostName = NewType("HostName", str)
@@ -31,6 +32,12 @@ def why_not_a_name(text: str) -> str | None:
     if text != text.strip():
         return "starts or ends with a space"
     return None
+
+
+def is_meant(pattern: str, name: str, uuid: str | None) -> bool:
+    """*pattern*, as people name domains (name, UUID or glob of names), means this one."""
+    # the name itself first: it may hold what a glob would read otherwise
+    return pattern in (name, uuid) or fnmatchcase(name, pattern)
 
 
 def file_name_part(text: str) -> str:

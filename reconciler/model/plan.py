@@ -10,6 +10,7 @@ from reconciler.model.drift import Difference
 from reconciler.model.names import DomainUuid, HostName
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal
+from reconciler.model.suspension import ByHand, SuspendedBy
 
 
 class Reason(enum.StrEnum):
@@ -85,7 +86,7 @@ class HeldUntil(enum.StrEnum):
     APPROVAL = "approval"
     #: another domain, to be done first
     DEPENDENCY = "dependency"
-    #: the end of ``suspend: true``
+    #: the end of ``suspend: true``, or ``virtsnap resume``
     RESUME = "resume"
     #: a later pass has a deletion budget of its own
     NEXT_PASS = "next-pass"
@@ -139,13 +140,20 @@ class DomainPlan:
     held_from_run: tuple[Held, ...] = ()
     #: domains of this plan that come first
     depends_on: tuple[str, ...] = ()
-    is_suspended: bool = False
+    suspended_by: tuple[SuspendedBy, ...] = ()
+    #: what ``virtsnap suspend`` said of it
+    by_hand: ByHand | None = None
     #: in a pass of ``run``: from then on no disruptive step begins
     window_closes: datetime | None = None
     #: sentences for people: what is unusual and yet planned
     warnings: tuple[str, ...] = ()
     power: PowerState | None = None
     agent: AgentState | None = None
+
+    @property
+    def is_suspended(self) -> bool:
+        """Somebody said that nothing is to be changed on it."""
+        return bool(self.suspended_by)
 
     @property
     def held_steps(self) -> frozenset[str]:

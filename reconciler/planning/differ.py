@@ -37,6 +37,7 @@ from reconciler.model.drift import (
 from reconciler.model.ledger import EntryState, LedgerEntry, LedgerProblem, RequestState
 from reconciler.model.names import ImagePath
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
+from reconciler.model.suspension import ByHand
 from reconciler.planning import jobs, storage
 from reconciler.planning.world import World
 
@@ -51,6 +52,8 @@ class Declared:
     source: str
     is_complete: bool
     domain: DesiredDomain | None
+    #: what people said by hand, of this and other domains
+    suspensions: tuple[ByHand, ...] = ()
 
     @property
     def names(self) -> frozenset[str]:
@@ -60,7 +63,12 @@ class Declared:
 
 def declared(desired: Desired, domain: DesiredDomain | None) -> Declared:
     """The part of *desired* that concerns one domain."""
-    return Declared(source=desired.source, is_complete=desired.is_complete, domain=domain)
+    return Declared(
+        source=desired.source,
+        is_complete=desired.is_complete,
+        domain=domain,
+        suspensions=desired.suspensions,
+    )
 
 
 def compare(wish: Declared, world: World) -> Drift:

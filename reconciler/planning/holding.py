@@ -12,9 +12,10 @@ from reconciler.model.action import (
     StartDomain,
     ThawGuest,
 )
-from reconciler.model.desired import DesiredDomain, Disruption
+from reconciler.model.desired import DesiredDomain, DesiredHost, Disruption
 from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Step
 from reconciler.model.request import Consent
+from reconciler.model.suspension import ByHand, SuspendedBy
 from reconciler.planning import windows
 
 _Cause = tuple[HeldUntil | datetime, HeldBecause]
@@ -39,6 +40,18 @@ def with_held(
     if wish is not None and wish.disruption is Disruption.WINDOW:
         closes = windows.closing(wish.windows, now)
     return replace(plan, held=held, held_from_run=held, window_closes=closes)
+
+
+def suspended_by(
+    host: DesiredHost, wish: DesiredDomain | None, by_hand: ByHand | None
+) -> tuple[SuspendedBy, ...]:
+    """All who say that nothing is to be changed: manifest, Host, a person, in this order."""
+    said = {
+        SuspendedBy.MANIFEST: wish is not None and wish.is_suspended,
+        SuspendedBy.HOST: host.is_suspended,
+        SuspendedBy.HAND: by_hand is not None,
+    }
+    return tuple(who for who, is_said in said.items() if is_said)
 
 
 def from_loop(

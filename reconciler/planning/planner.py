@@ -21,6 +21,7 @@ from reconciler.model.ledger import LedgerProblem
 from reconciler.model.plan import DomainPlan, Plan
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import PlanRequest
+from reconciler.model.suspension import suspension_of
 from reconciler.planning import (
     adopting,
     changing,
@@ -165,6 +166,7 @@ def _plan(
         _fill(builder, wish, host, request, drift)
         _block(builder, world, drift)
     print_ = fingerprint.of(world)
+    by_hand = suspension_of(wish.suspensions, host.name, domain.name, domain.uuid)
     plan = DomainPlan(
         host=host.name,
         domain=domain.name,
@@ -178,7 +180,8 @@ def _plan(
         warnings=tuple(builder.warnings),
         power=domain.power,
         agent=domain.agent,
-        is_suspended=host.is_suspended or (wish.domain is not None and wish.domain.is_suspended),
+        suspended_by=holding.suspended_by(host, wish.domain, by_hand),
+        by_hand=by_hand,
     )
     approvals = frozenset(builder.approvals)
     return holding.with_held(plan, approvals, wish.domain, request.consent, now=now)

@@ -1,6 +1,6 @@
 """The plan that ends one hold, or one doubt about a revert request: ``virtsnap release``."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reconciler.model.action import AdoptRequest, ReleaseSnapshot
 from reconciler.model.desired import DesiredHost
@@ -8,6 +8,7 @@ from reconciler.model.domain import ObservedDomain, ObservedHost
 from reconciler.model.ledger import RequestState
 from reconciler.model.names import SnapshotName
 from reconciler.model.plan import DomainPlan, HeldBecause, Reason
+from reconciler.model.suspension import ByHand, SuspendedBy
 from reconciler.planning import differ, fingerprint, holding, safety
 from reconciler.planning.builder import Builder
 from reconciler.planning.differ import Declared
@@ -18,13 +19,24 @@ from reconciler.planning.world import World, world_of
 _NOBODY = Declared(source="", is_complete=False, domain=None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspended:
+    """Who says that nothing is to be changed, and what was said by hand."""
+
+    by: tuple[SuspendedBy, ...] = ()
+    by_hand: ByHand | None = None
+
+
+_NOT = Suspended()
+
+
 def release(
     host: DesiredHost,
     observed: ObservedHost,
     domain: ObservedDomain,
     snapshot: SnapshotName,
     *,
-    is_suspended: bool = False,
+    suspended: Suspended = _NOT,
 ) -> DomainPlan:
     """One step, or none where no hold is; refused while nothing may be changed on *domain*, and held
     while it is suspended."""
@@ -32,7 +44,7 @@ def release(
     record = domain.record(snapshot)
     is_held = record is not None and world.is_held(record)
     ends = ReleaseSnapshot(snapshot=snapshot) if is_held else None
-    return _plan(host, world, ends, is_suspended=is_suspended)
+    return _plan(host, world, ends, suspended=suspended)
 
 
 def mark_done(
@@ -41,15 +53,15 @@ def mark_done(
     domain: ObservedDomain,
     request: str,
     *,
-    is_suspended: bool = False,
+    suspended: Suspended = _NOT,
 ) -> DomainPlan:
     """A request that may have been done counts as done; no step where there is no such doubt."""
     world = world_of(index_of(observed), domain, host.folders)
     known = world.ledger.request(request)
     if known is None or known.state is not RequestState.UNPROVEN:
-        return _plan(host, world, None, is_suspended=is_suspended)
+        return _plan(host, world, None, suspended=suspended)
     done = AdoptRequest(request=request, snapshot=known.to, state=RequestState.DONE)
-    return _plan(host, world, done, is_suspended=is_suspended)
+    return _plan(host, world, done, suspended=suspended)
 
 
 def _plan(
@@ -57,7 +69,7 @@ def _plan(
     world: World,
     action: ReleaseSnapshot | AdoptRequest | None,
     *,
-    is_suspended: bool,
+    suspended: Suspended,
 ) -> DomainPlan:
     domain, builder = world.domain, Builder(world)
     if action is not None:
@@ -76,9 +88,10 @@ def _plan(
         refusals=tuple(builder.refusals),
         power=domain.power,
         agent=domain.agent,
-        is_suspended=is_suspended,
+        suspended_by=suspended.by,
+        by_hand=suspended.by_hand,
     )
-    if not is_suspended:
+    if not plan.is_suspended:
         return plan
     held = holding.all_of(plan, HeldBecause.SUSPENDED)
     return replace(plan, held=held, held_from_run=held)

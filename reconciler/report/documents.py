@@ -1,5 +1,7 @@
 """The documents for machines: every one, by the name its schema has."""
 
+from typing import assert_never
+
 from pydantic import BaseModel
 
 from reconciler.errors import ManifestError, VirtsnapError
@@ -8,6 +10,12 @@ from reconciler.model.outcome import DomainOutcome, DomainStatus
 from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Plan
 from reconciler.model.refusal import Refusal, RefusalCode
 from reconciler.model.secrets import without_secrets
+from reconciler.model.suspension import (
+    ByHand,
+    SuspendedBy,
+    Suspension,
+    SuspensionsUnreadable,
+)
 from reconciler.report import summary
 from reconciler.report.doctor import DoctorDocument
 from reconciler.report.document import Document, UtcTime, WholeDocument
@@ -41,6 +49,20 @@ class HeldDocument(Document):
     waits_for: str | None
 
 
+class SuspensionDocument(Document):
+    """``virtsnap suspend``; *host*, *domain* (name, UUID or glob) are null for all of them.
+
+    *problem*: what was said cannot be read, so everything counts as suspended.
+    """
+
+    host: str | None
+    domain: str | None
+    who: str
+    since: UtcTime | None
+    reason: str
+    problem: str | None
+
+
 class DomainPlanDocument(Document):
     """The plan of one domain."""
 
@@ -60,6 +82,9 @@ class DomainPlanDocument(Document):
     #: domains of this plan that come first
     depends_on: tuple[str, ...]
     suspended: bool
+    suspended_by: tuple[SuspendedBy, ...]
+    #: what `virtsnap suspend` said
+    suspended_by_hand: SuspensionDocument | None
     warnings: tuple[str, ...]
 
 
@@ -233,9 +258,35 @@ def _domain(plan: DomainPlan) -> DomainPlanDocument:
             "held_from_run": tuple(_held(held) for held in plan.held_from_run),
             "depends_on": plan.depends_on,
             "suspended": plan.is_suspended,
+            "suspended_by": plan.suspended_by,
+            "suspended_by_hand": plan.by_hand and _suspension(plan.by_hand),
             "warnings": plan.warnings,
         }
     )
+
+
+def _suspension(said: ByHand) -> SuspensionDocument:
+    match said:
+        case Suspension():
+            return SuspensionDocument(
+                host=said.host,
+                domain=said.domain,
+                who=said.who,
+                since=said.since,
+                reason=said.reason,
+                problem=None,
+            )
+        case SuspensionsUnreadable():
+            return SuspensionDocument(
+                host=None,
+                domain=None,
+                who="",
+                since=None,
+                reason="",
+                problem=f"{said.path}: {said.cause}",
+            )
+        case _:
+            assert_never(said)
 
 
 def _held(held: Held) -> HeldDocument:

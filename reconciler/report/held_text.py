@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Step
+from reconciler.report import suspension_text
 from reconciler.report.lines import Line, Tone
 
 
@@ -11,7 +12,8 @@ def of_domain(plan: DomainPlan) -> Iterator[Line]:
     """What holds every step of *plan* at once."""
     because = {held.because for held in plan.held}
     if HeldBecause.SUSPENDED in because:
-        yield Line("  ! held: the manifest says `suspend: true`, nothing is changed", Tone.WARNING)
+        for sentence in suspension_text.of_plan(plan):
+            yield Line(f"  ! held: {sentence}", Tone.WARNING)
     if HeldBecause.DEPENDS_ON in because:
         names = ", ".join(sorted({held.waits_for for held in plan.held if held.waits_for}))
         yield Line(
