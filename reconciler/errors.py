@@ -66,6 +66,10 @@ class NotPermittedError(VirtsnapError):
     """This user may not write what virtsnap has to write (locks, journal)."""
 
 
+class NoControllerError(VirtsnapError):
+    """No controller runs on this machine, or it does not answer."""
+
+
 class Interrupted(VirtsnapError):
     """Ctrl-C or SIGTERM, answered at a safe point."""
 

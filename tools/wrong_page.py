@@ -64,6 +64,8 @@ _BY_HAND_OF_ERROR: dict[type[errors.VirtsnapError], str] = {
     errors.PlanStaleError: "Plan again: somebody changed the domain since.",
     errors.LockedError: "Wait for the other one to end.",
     errors.NotPermittedError: "Run it with sudo, or as the user who may write there.",
+    errors.NoControllerError: "Start it: `systemctl start virtsnap`. Without it nothing changes by itself; `virtsnap "
+    "apply` works all the same.",
     errors.Interrupted: "Apply again.",
 }
 

@@ -47,7 +47,8 @@ class FileLocks:
     def _open(self, domain: DomainUuid) -> int:
         path = self._folder / f"{domain}.lock"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # the state of a controller lies here too, for everybody to read; locks are 0600
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o755)
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except PermissionError as error:
             raise NotPermittedError(

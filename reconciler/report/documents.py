@@ -17,6 +17,7 @@ from reconciler.model.suspension import (
     SuspensionsUnreadable,
 )
 from reconciler.report import summary
+from reconciler.report.controller_document import ControllerDocument
 from reconciler.report.doctor import DoctorDocument
 from reconciler.report.document import Document, UtcTime, WholeDocument
 from reconciler.report.drift_documents import DriftDocument, drift_document
@@ -184,6 +185,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "plan": PlanDocument,
     "outcome": OutcomeDocument,
     "status": StatusDocument,
+    "controller": ControllerDocument,
     "tree": TreeDocument,
     "doctor": DoctorDocument,
     "observation": ObservationDocument,

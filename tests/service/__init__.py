@@ -1,0 +1,1 @@
+"""What watches and asks a controller."""
