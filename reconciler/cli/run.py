@@ -2,24 +2,19 @@
 
 import signal
 import threading
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli import wiring
+from reconciler.cli import running
 from reconciler.cli.exit_code import ExitCode, of_outcomes
 from reconciler.cli.log import log_to_stderr
 from reconciler.cli.options import DEFAULT_MANIFESTS, Options, seconds
-from reconciler.cli.parameters import AllowEmpty, Settings, Values, plan_request
-from reconciler.cli.progress import Logged
+from reconciler.cli.parameters import AllowEmpty, Settings, Values
 from reconciler.cli.run_service import LogFrom
 from reconciler.cli.stopping import stopping
 from reconciler.errors import UsageError
-from reconciler.model.outcome import DomainOutcome
-from reconciler.model.request import Consent
 
 if TYPE_CHECKING:
     from reconciler.source.source import Source
@@ -46,12 +41,38 @@ Interval = Annotated[
 Once = Annotated[bool, typer.Option("--once", help="One pass, then the end; for timers.")]
 
 
+ReportOnly = Annotated[
+    bool, typer.Option("--report-only", help="Plan every pass, and change nothing.")
+]
+MaxDeletions = Annotated[
+    int | None,
+    typer.Option(
+        "--max-deletions",
+        metavar="N",
+        min=0,
+        help="Remove at most so many snapshots a pass; the rest is held until a later one.",
+    ),
+]
+MaxBlockJobs = Annotated[
+    int,
+    typer.Option(
+        "--max-block-jobs",
+        metavar="N",
+        min=1,
+        help="Block jobs on all hosts together; a Host has a limit of its own.",
+    ),
+]
+
+
 def run(
     options: Options,
     source: SourcePath = None,
     branch: Branch = None,
     interval: Interval = "1m",
     once: Once = False,
+    report_only: ReportOnly = False,
+    max_deletions: MaxDeletions = None,
+    max_block_jobs: MaxBlockJobs = 8,
     allow_empty: AllowEmpty = False,
     values: Values = None,
     settings: Settings = None,
@@ -61,69 +82,34 @@ def run(
 
     Nobody looks on, so what `prune: confirm` holds back stays held back.
     """
-    from reconciler.engine import loop
-    from reconciler.source.watch import changes
+    from reconciler.engine.watcher import Watchers
+    from reconciler.service.logged import Logged
 
-    pause = seconds("--interval", interval, example="virtsnap run --interval 1m")
+    loop = running.Loop(
+        interval=seconds("--interval", interval, least=0.1, example="virtsnap run --interval 1m"),
+        is_report_only=report_only,
+        max_deletions=max_deletions,
+        block_jobs=max_block_jobs,
+    )
+    reading = running.Reading(
+        values=tuple(values or ()), settings=tuple(settings or ()), allow_empty=allow_empty
+    )
     manifests = _source(options, source, branch)
     log_to_stderr(options, log)
     stop = threading.Event()
-    one_pass = _pass(
-        options,
-        manifests,
-        stop,
-        values=tuple(values or ()),
-        settings=tuple(settings or ()),
-        allow_empty=allow_empty,
-    )
+    watchers = Watchers([Logged(is_source_told=not once)])
     with stopping(stop) as signals:
         if once:
-            # whatever keeps the pass from being made is this command's own error
-            outcomes = one_pass()
-            loop.run(lambda: outcomes, ("once",), threading.Event())
+            controller = running.controller_of(options, manifests, reading, loop, watchers, stop)
+            outcomes = controller.once()
+            controller.close(0.0)
             return of_outcomes(outcomes)
-        loop.run(one_pass, changes(manifests, stop, pause), stop)
+        controller = running.controller_of(options, manifests, reading, loop, watchers, stop)
+        controller.run()
+        if not controller.close(300.0):
+            running.leave()
     # a service manager that asks us to end is obeyed, and that is no failure
     return ExitCode.INTERRUPTED if signal.SIGINT in signals else ExitCode.DONE
-
-
-def _pass(
-    options: Options,
-    source: "Source",
-    stop: threading.Event,
-    *,
-    values: tuple[Path, ...],
-    settings: tuple[str, ...],
-    allow_empty: bool,
-) -> Callable[[], tuple[DomainOutcome, ...]]:
-    """One pass over all that *source* declares."""
-    from reconciler.engine import executor
-    from reconciler.engine.reconcile import make_plan, observe_all
-    from reconciler.manifest.load import load
-
-    request = plan_request(options.selection, prune_gone=False, consent=Consent.LOOP)
-
-    def one_pass() -> tuple[DomainOutcome, ...]:
-        fetched = source.fetch()
-        whole = load(
-            fetched.files,
-            source=options.source_id or source.id,
-            revision=fetched.revision,
-            is_complete=options.selection.is_everything and not _is_file(options),
-            default_host_uri=options.uri,
-            values=values,
-            settings=settings,
-            allow_empty=allow_empty,
-        )
-        hosts = wiring.hosts_of(whole, options)
-        desired = wiring.narrowed(whole, hosts)
-        with wiring.opened(hosts, options, is_readonly=False) as connections:
-            seen = observe_all(connections)
-            plan = make_plan(desired, seen, request, now=datetime.now(UTC))
-            tools = wiring.tools(connections, hosts, options, listener=Logged(), stop=stop)
-            return executor.apply(plan, desired, request, tools)
-
-    return one_pass
 
 
 def _source(options: Options, path: Path | None, branch: str | None) -> "Source":
@@ -140,7 +126,3 @@ def _source(options: Options, path: Path | None, branch: str | None) -> "Source"
             hint="virtsnap run --source REPOSITORY --branch NAME",
         )
     return FolderSource(path if path is not None else Path(options.manifests or DEFAULT_MANIFESTS))
-
-
-def _is_file(options: Options) -> bool:
-    return options.manifests is not None and Path(options.manifests).is_file()

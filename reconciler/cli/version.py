@@ -14,8 +14,8 @@ from reconciler.report.lines import Line
 def version(options: Options) -> int:
     """Who is at work; a connection that cannot be reached is said, and no error."""
     found: dict[str, str | None] = {
-        "virtsnap": _installed("virtsnap"),
-        "libvirt-python": _installed("libvirt-python"),
+        "virtsnap": installed("virtsnap"),
+        "libvirt-python": installed("libvirt-python"),
         "libvirt": None,
         "qemu": None,
     }
@@ -45,7 +45,7 @@ def version(options: Options) -> int:
     return ExitCode.DONE
 
 
-def _installed(distribution: str) -> str | None:
+def installed(distribution: str) -> str | None:
     try:
         return version_of(distribution)
     except PackageNotFoundError:

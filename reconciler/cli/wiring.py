@@ -113,23 +113,33 @@ def opened(
     hosts: tuple[DesiredHost, ...], options: Options, *, is_readonly: bool
 ) -> "Iterator[dict[HostName, Hypervisor]]":
     """A connection to every host; closed at the end."""
-    remembered = _journals(folders_of(hosts, options))
     with ExitStack() as stack:
         connections = {}
         for host in hosts:
-            connection = open_hypervisor(
-                host.name,
-                host.uri or options.uri,
-                is_readonly=is_readonly,
-                extra_folders=host.folders,
-                remembered=remembered,
-                patience=options.timeout,
-            )
+            connection = _opened(host, hosts, options, is_readonly=is_readonly)
             close = getattr(connection, "close", None)
             if close is not None:
                 stack.callback(close)
             connections[host.name] = connection
         yield connections
+
+
+def opened_host(host: DesiredHost, options: Options) -> "Hypervisor":
+    """A connection to *host* that stays, for a loop."""
+    return _opened(host, (host,), options, is_readonly=False)
+
+
+def _opened(
+    host: DesiredHost, hosts: tuple[DesiredHost, ...], options: Options, *, is_readonly: bool
+) -> "Hypervisor":
+    return open_hypervisor(
+        host.name,
+        host.uri or options.uri,
+        is_readonly=is_readonly,
+        extra_folders=host.folders,
+        remembered=_journals(folders_of(hosts, options)),
+        patience=options.timeout,
+    )
 
 
 def tools(

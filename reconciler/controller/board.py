@@ -26,8 +26,15 @@ class Board:
     """Holds the state and tells a watcher what becomes another; the engine's listener too."""
 
     def __init__(
-        self, state: ControllerState, watcher: Watcher, now: Callable[[], datetime]
+        self,
+        state: ControllerState,
+        watcher: Watcher,
+        now: Callable[[], datetime],
+        *,
+        written: Callable[[ControllerState], None] = lambda state: None,
     ) -> None:
+        """*written* gets the whole state whenever something of it is new; it must not wait."""
+        self._written = written
         self._lock = threading.RLock()
         self._state = state
         self._watcher = watcher
@@ -52,6 +59,7 @@ class Board:
         """The end has been asked for."""
         with self._lock:
             self._state = replace(self._state, is_stopping=True)
+        self._write()
 
     def source(self, after: SourceState) -> None:
         """The source was looked at."""
@@ -60,6 +68,7 @@ class Board:
             self._state = replace(self._state, source=after)
         if replace(before, fetched=after.fetched) != after:
             self._watcher.source_changed(before, after)
+            self._write()
 
     def hosts(self, names: Iterable[HostName]) -> None:
         """These are the hosts; what is known of others is dropped."""
@@ -78,6 +87,7 @@ class Board:
                 for key in [k for k in self._domains if k[0] == host.name and k[1] not in there]:
                     del self._domains[key]
         self._watcher.pass_ended(record)
+        self._write()
 
     def put(self, after: DomainState) -> None:
         """The state of one domain."""
@@ -87,6 +97,7 @@ class Board:
             self._domains[key] = after
         if before is None or _seen_from_outside(before) != _seen_from_outside(after):
             self._watcher.domain_changed(before, after)
+            self._write()
 
     def work_begins(self, plan: DomainPlan) -> None:
         """Its steps are about to be carried out."""
@@ -135,6 +146,10 @@ class Board:
             key = (plan.host, plan.domain)
             if key in self._domains:
                 self._domains[key] = replace(self._domains[key], running=running)
+        self._write()
+
+    def _write(self) -> None:
+        self._written(self.snapshot())
 
 
 def _seen_from_outside(state: DomainState) -> tuple[object, ...]:

@@ -2,14 +2,12 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from shlex import quote
-
-import structlog
 
 from reconciler.controller.board import Board
 from reconciler.controller.causes import Causes
@@ -26,7 +24,6 @@ from reconciler.model.outcome import DomainOutcome
 from reconciler.model.request import PlanRequest
 from reconciler.source.watch import changes
 
-_LOG = "virtsnap"
 #: Somebody who waits for an outcome looks this often, in seconds.
 _LOOK = 0.25
 #: The loop shows that it is alive at least this often, in seconds.
@@ -50,12 +47,12 @@ class Surroundings:
 
     keeper: Keeper
     open_host: Callable[[DesiredHost], Hypervisor]
-    tools: Callable[[Mapping[HostName, Hypervisor], Board, threading.Event], Tools]
+    tools: Callable[[DesiredHost, Hypervisor, Board, threading.Event], Tools]
     request: PlanRequest
     board: Board
     now: Callable[[], datetime]
-    #: marks what was suspended by hand; the names of those domains
-    suspended: Callable[[Desired], tuple[Desired, frozenset[str]]]
+    #: marks what a person suspended
+    suspended: Callable[[Desired], Desired]
 
 
 class Controller:
@@ -201,22 +198,12 @@ class Controller:
         with self._lock:
             asked, self._asked = self._asked, ()
             self._number += 1
-        before = self._around.keeper.state.trouble
-        desired = self._around.keeper.look(self._around.now())
-        state = self._around.keeper.state
-        self._around.board.source(state)
-        log = structlog.get_logger(_LOG)
-        if state.trouble is not None and state.trouble != before:
-            log.error("no pass", cause=cause, error=state.trouble.message, hint=state.trouble.hint)
-        elif state.trouble is None and before is not None:
-            log.info("the source can be read again", revision=state.revision)
+        keeper = self._around.keeper
+        desired = keeper.look(self._around.now())
+        self._around.board.source(keeper.state)
         if desired is None:
             return
-        try:
-            orders = self._orders(desired, cause, asked)
-        except VirtsnapError as error:
-            log.error("no pass", cause=cause, error=error.message, hint=error.hint)
-            return
+        orders = self._orders(desired, cause, asked)
         self._meet(orders.desired)
         for loop in self._loops.values():
             loop.order(orders)
@@ -224,13 +211,11 @@ class Controller:
             self._passed.notify_all()
 
     def _orders(self, desired: Desired, cause: str, asked: tuple[Asked, ...] = ()) -> Orders:
-        marked, by_hand = self._around.suspended(desired)
         return Orders(
-            desired=marked,
+            desired=self._around.suspended(desired),
             cause=cause,
             is_source_ready=self._around.keeper.state.trouble is None,
             asked=asked,
-            suspended_by_hand=by_hand,
             number=self._number,
         )
 
@@ -253,7 +238,7 @@ class Controller:
         opened = self._around.open_host(host)
         means = Means(
             host=opened,
-            tools=lambda port, board: self._around.tools({host.name: port}, board, self._stop),
+            tools=self._around.tools(host, opened, self._around.board, self._stop),
             request=self._around.request,
             board=self._around.board,
             now=self._around.now,

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-import structlog
-
 from reconciler.controller import standing
 from reconciler.controller.board import Board
 from reconciler.controller.keeper import trouble_of
@@ -28,7 +26,6 @@ from reconciler.model.plan import DomainPlan
 from reconciler.model.request import PlanRequest
 from reconciler.planning import budget, planner
 
-_LOG = "virtsnap"
 #: After work: a look at what came of it.
 LOOK_AFTER = 0.5
 
@@ -58,7 +55,6 @@ class Orders:
     is_source_ready: bool = True
     #: by persons, who do not wait for a back-off to end
     asked: tuple[Asked, ...] = ()
-    suspended_by_hand: frozenset[str] = frozenset()
     #: counts the orders
     number: int = 0
 
@@ -68,7 +64,7 @@ class Means:
     """What a host is worked on with."""
 
     host: Hypervisor
-    tools: Callable[[Hypervisor, Board], Tools]
+    tools: Tools
     request: PlanRequest
     board: Board
     now: Callable[[], datetime]
@@ -177,8 +173,7 @@ class HostLoop:
         is_suspended = host.is_suspended and orders.is_source_ready
         state = HostState(name=self.name, observed=now, is_suspended=is_suspended)
         self._means.board.passed(state, record, [plan.domain for plan in plans])
-        tools = self._means.tools(self._means.host, self._means.board)
-        self._executor.begin(work, orders.desired, tools)
+        self._executor.begin(work, orders.desired, self._means.tools)
 
     def wait(self) -> tuple[DomainOutcome, ...]:
         """Until nothing is at work; how each domain ended."""
@@ -236,18 +231,16 @@ class HostLoop:
             (w for w in orders.desired.of_host(host.name) if w.domain in (plan.domain, plan.uuid)),
             None,
         )
-        by_hand = plan.domain in orders.suspended_by_hand
-        suspended = {
-            SuspendedBy.HAND: by_hand,
-            SuspendedBy.MANIFEST: wish is not None and wish.is_suspended and not by_hand,
-            SuspendedBy.HOST: host.is_suspended and orders.is_source_ready,
-        }
         return Circumstances(
             now=now,
             pace=self._domains[plan.domain].pace,
             is_report_only=self._means.is_report_only,
             is_source_ready=orders.is_source_ready,
-            suspended_by=tuple(who for who, holds in suspended.items() if holds),
+            suspended_by=tuple(
+                who
+                for who in plan.suspended_by
+                if orders.is_source_ready or who is not SuspendedBy.HOST
+            ),
             depth_limit=wish.max_depth if wish else None,
             revision=orders.desired.revision,
         )
@@ -269,7 +262,6 @@ class HostLoop:
         board.put(
             standing.state(before, verdict, outcome.plan, None, around, refusals=outcome.refusals)
         )
-        _tell(outcome, orders.cause)
         wait = LOOK_AFTER
         if known.pace.retry_at is not None:
             wait = max(wait, (known.pace.retry_at - now).total_seconds())
@@ -280,10 +272,6 @@ class HostLoop:
         now = self._means.now()
         before = next((h for h in self._means.board.snapshot().hosts if h.name == self.name), None)
         trouble = trouble_of(error)
-        if before is None or before.trouble != trouble:
-            structlog.get_logger(_LOG).error(
-                "no pass", host=self.name, cause=orders.cause, error=error.message, hint=error.hint
-            )
         state = HostState(
             name=self.name, observed=before.observed if before else None, trouble=trouble
         )
@@ -297,24 +285,3 @@ class HostLoop:
             trouble=trouble,
         )
         self._means.board.passed(state, record, None)
-
-
-def _tell(outcome: DomainOutcome, cause: str) -> None:
-    """An idle domain says nothing."""
-    log = structlog.get_logger(_LOG)
-    refused = sorted({refusal.code.value for refusal in outcome.refusals})
-    facts = {
-        "domain": outcome.domain,
-        "host": outcome.host,
-        "cause": cause,
-        "status": outcome.status.value,
-        "steps": outcome.steps_done,
-        "refused": refused or None,
-        "held": len(outcome.plan.held),
-        "waits_for": [awaited.domain for awaited in outcome.waits_for] or None,
-    }
-    facts = {name: value for name, value in facts.items() if value is not None}
-    if outcome.error is not None:
-        log.error("domain failed", error=outcome.error.message, hint=outcome.error.hint, **facts)
-    else:
-        log.info("domain", **facts)
