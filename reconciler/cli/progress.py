@@ -53,29 +53,6 @@ class Lines:
         """Said at the end."""
 
 
-class Logged:
-    """A log line for each step that is done, for the loop."""
-
-    def step_started(self, domain: DomainPlan, step: Step) -> None:
-        """Said when it is done."""
-
-    def step_progress(self, domain: DomainPlan, step: Step, done: int, total: int) -> None:
-        """Not for logs."""
-
-    def step_finished(self, domain: DomainPlan, step: Step, note: str) -> None:
-        """The line."""
-        import structlog
-
-        facts = {"note": note} if note else {}
-        with suppress(OSError, ValueError):
-            structlog.get_logger("virtsnap").info(
-                "step", domain=domain.domain, host=domain.host, step=title(step), **facts
-            )
-
-    def domain_finished(self, outcome: DomainOutcome) -> None:
-        """Told by the loop."""
-
-
 class Bars:
     """A line for each step that is done, and bars below for block jobs."""
 
