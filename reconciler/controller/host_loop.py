@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from reconciler.controller import standing
 from reconciler.controller.board import Board
 from reconciler.controller.keeper import trouble_of
-from reconciler.controller.pacing import Pace
+from reconciler.controller.pacing import Pace, remembered
 from reconciler.controller.standing import Circumstances
 from reconciler.engine.domain_work import Tools
 from reconciler.engine.executor import Executor
@@ -96,7 +96,12 @@ class HostLoop:
         self._is_over = False
         #: the number of the last orders that were carried out, or could not be
         self.made = 0
-        self._domains: dict[str, _Domain] = {}
+        #: what a controller before this one left is not forgotten
+        self._domains = {
+            state.domain: _Domain(pace=remembered(state))
+            for state in means.board.snapshot().domains
+            if state.host == host.name
+        }
         self._executor = Executor(host, block_jobs=means.block_jobs, on_end=self._ended)
         self._thread = threading.Thread(target=self._run, name=f"host {host.name}", daemon=True)
 

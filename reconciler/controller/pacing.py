@@ -3,12 +3,15 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from reconciler.model.controller import DomainState
 from reconciler.model.outcome import DomainOutcome, DomainStatus
 from reconciler.model.plan import DomainPlan, Risk
 
 #: After the first failure; each further one doubles it.
 FIRST = timedelta(seconds=5)
 LONGEST = timedelta(minutes=30)
+#: The reason of a domain whose destructive step failed.
+GIVEN_UP = "DestructiveStepFailed"
 #: Works one after another that leave something to do: more than this is no progress.
 MOST_ROUNDS = 5
 
@@ -75,6 +78,15 @@ class Pace:
         if self.rounds > MOST_ROUNDS:
             return replace(self, retry_at=now + _wait(self.rounds - MOST_ROUNDS, jitter))
         return replace(self, failures=0, retry_at=None)
+
+
+def remembered(state: DomainState) -> Pace:
+    """What *state*, written down before a restart, says."""
+    return Pace(
+        failures=state.failures,
+        retry_at=state.retry_at,
+        has_destroyed=state.reason == GIVEN_UP,
+    )
 
 
 def _wait(failures: int, jitter: float) -> timedelta:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from reconciler.controller.pacing import Pace
+from reconciler.controller.pacing import GIVEN_UP, Pace
 from reconciler.model.controller import (
     DomainState,
     HeldStep,
@@ -72,7 +72,7 @@ def of_plan(plan: DomainPlan, around: Circumstances) -> Verdict:
     if around.pace.is_given_up(plan):
         return Verdict(
             readiness=Readiness.STALLED,
-            reason="DestructiveStepFailed",
+            reason=GIVEN_UP,
             message="a step that discards data failed and is not tried again in this state:"
             f" virtsnap reconcile {plan.domain}",
         )
