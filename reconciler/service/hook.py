@@ -50,14 +50,16 @@ class Hook:
         self._secret_file = secret_file
         self._wake = wake
         self._branch = branch
+        self._trouble: str | None = None
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> Answer:
         """Wake the controller if this is a push that counts."""
         try:
             secret = read_secret(self._secret_file)
         except VirtsnapError as error:
-            structlog.get_logger("virtsnap").warning("hook", error=str(error), hint=error.hint)
+            self._tell(error)
             return Answer(HTTPStatus.FORBIDDEN, "the secret cannot be read")
+        self._trouble = None
         if not is_signed(headers, body, secret):
             return Answer(HTTPStatus.FORBIDDEN, "the signature is missing or wrong")
         event = next((headers[name] for name in _EVENTS if headers.get(name)), "push")
@@ -68,6 +70,12 @@ class Hook:
             return Answer(HTTPStatus.OK, "not the branch that is followed")
         self._wake("hook")
         return Answer(HTTPStatus.ACCEPTED, "a pass follows")
+
+    def _tell(self, error: VirtsnapError) -> None:
+        """Once: whoever asks again and again is not to fill the log."""
+        if error.message != self._trouble:
+            structlog.get_logger("virtsnap").warning("hook", error=error.message, hint=error.hint)
+        self._trouble = error.message
 
     def _is_of_another_branch(self, ref: str | None) -> bool:
         if self._branch is None or ref is None or not ref.startswith("refs/heads/"):

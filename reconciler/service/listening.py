@@ -99,7 +99,8 @@ class Listening:
                 except OSError as error:
                     self._tell(error.strerror or str(error))
                 else:
-                    self._trouble = None
+                    got = Address(host=self._where.host, port=self._server.server_port)
+                    structlog.get_logger("virtsnap").info("http", listening=str(got))
             return self._server
 
     def _tell(self, trouble: str) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from reconciler.errors import VirtsnapError
 from reconciler.service.hook import Hook, is_signed, read_secret
@@ -151,8 +152,18 @@ def test_a_secret_can_be_changed_while_it_runs(
     secret_file.write_bytes(b"another secret, as long")
 
     assert hook.answer(github(MAIN), MAIN).status is HTTPStatus.FORBIDDEN
+    assert causes == []
+
+
+def test_a_secret_that_went_is_told_once(hook: Hook, secret_file: Path, causes: list[str]) -> None:
     secret_file.unlink()
-    assert hook.answer(github(MAIN), MAIN).status is HTTPStatus.FORBIDDEN
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert hook.answer(github(MAIN), MAIN).status is HTTPStatus.FORBIDDEN
+
+    assert [log["error"] for log in logs] == [
+        f"cannot read the hook's secret {secret_file}: No such file or directory"
+    ]
     assert causes == []
 
 
