@@ -60,11 +60,13 @@ def served(
     wake: Callable[[str], None],
     is_alive: Callable[[], bool],
     branch: str | None = None,
+    is_once: bool = False,
 ) -> "Iterator[tuple[Watcher, ...]]":
     """Start it all, and end it; yields whom the controller has to tell.
 
     *snapshot* is called from other threads, *wake* with ``"hook"`` as the cause.  *is_alive* says
     whether the loop has gone on lately.  *branch*: the one that is followed, where one was named.
+    *is_once*: there is one pass and nobody to be asked, so nothing is listened on.
     What cannot be meant (an address that is none, a secret that all may read) is an error at once;
     a port that is taken and a folder that is full are only logged.
     """
@@ -96,7 +98,7 @@ def served(
             textfile.start()
             running.callback(textfile.stop)
             watchers.append(textfile)
-        if where is not None:
+        if where is not None and not is_once:
             pages = Pages(
                 snapshot=snapshot,
                 is_alive=is_alive,

@@ -14,6 +14,10 @@ from reconciler.report.units import count
 
 #: What only a person can end; a window opens by itself.
 _FOR_A_PERSON = frozenset({HeldBecause.NEEDS_APPROVAL, HeldBecause.DISRUPTION_NEVER})
+#: Stalled, and nothing is wrong with the domain: it was meant so, or is told elsewhere in the line.
+_MEANT_SO = frozenset({*(because.value for because in HeldBecause), "SourceNotReady"})
+#: A controller that changes nothing has found something to do.
+_REPORT_ONLY = "ReportOnly"
 #: What is not looked at for so many intervals and seconds is old.
 _INTERVALS, _SECONDS = 3, 300.0
 #: Names in the line; the numbers have all of them.
@@ -76,12 +80,10 @@ def _of_source(state: ControllerState, now: datetime) -> Iterator[_Finding]:
 def _of_domains(state: ControllerState) -> Iterator[_Finding]:
     lost = [domain for domain in state.domains if _is_lost(domain)]
     yield from _named(Level.CRITICAL, "lost a snapshot", lost)
-    yield from _named(
-        Level.CRITICAL,
-        "stalled",
-        [d for d in state.domains if d.readiness is Readiness.STALLED and d not in lost],
-        with_reason=True,
-    )
+    stalled = [d for d in state.domains if _is_in_need(d) and not _is_lost(d)]
+    yield from _named(Level.CRITICAL, "stalled", stalled, with_reason=True)
+    reported = [d for d in state.domains if d.reason == _REPORT_ONLY]
+    yield from _named(Level.WARNING, "only reported", reported)
     yield from _named(
         Level.WARNING,
         "failing",
@@ -113,6 +115,13 @@ def _is_lost(domain: DomainState) -> bool:
     )
 
 
+def _is_in_need(domain: DomainState) -> bool:
+    return domain.readiness is Readiness.STALLED and domain.reason not in {
+        *_MEANT_SO,
+        _REPORT_ONLY,
+    }
+
+
 def _is_old(state: ControllerState, now: datetime, moment: datetime) -> bool:
     return (now - moment).total_seconds() > _INTERVALS * state.interval + _SECONDS
 
@@ -132,7 +141,7 @@ def _numbers(state: ControllerState, now: datetime) -> str:
         f"domains={len(domains)}",
         f"ready={_with(state, Readiness.READY)}",
         f"reconciling={_with(state, Readiness.RECONCILING)}",
-        f"stalled={_with(state, Readiness.STALLED)};;0",
+        f"stalled={_with(state, Readiness.STALLED)}",
         f"lost={sum(1 for domain in domains if _is_lost(domain))};;0",
         f"failing={sum(1 for domain in domains if domain.failures)};0",
         f"suspended={sum(1 for domain in domains if domain.suspended_by)}",

@@ -18,7 +18,8 @@ from reconciler.model.controller import (
 )
 from reconciler.model.plan import HeldBecause
 from reconciler.report.nagios import nagios
-from tests.service.controllers import KVM01, NOON, TROUBLE, busy, state, states, web
+from tests.service.controllers import KVM01, NOON, TROUBLE, busy, state, web
+from tests.service.states import states
 
 LATER = NOON + timedelta(seconds=30)
 #: A word, what is wrong, and numbers as the plugin guidelines have them.
@@ -42,7 +43,7 @@ def test_all_is_well() -> None:
     assert nagios(state(web()), now=LATER, is_running=True) == (
         0,
         (
-            "VIRTSNAP OK: 1 domain ready | domains=1 ready=1 reconciling=0 stalled=0;;0 lost=0;;0 "
+            "VIRTSNAP OK: 1 domain ready | domains=1 ready=1 reconciling=0 stalled=0 lost=0;;0 "
             "failing=0;0 suspended=0 held_steps=0 refusals=0 depth=2 source_age=30s;480"
         ),
     )
@@ -107,6 +108,22 @@ def test_only_what_waits_for_a_person_warns(because: HeldBecause, code: int) -> 
 
 
 @pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("NoSpace", 2),
+        ("DestructiveStepFailed", 2),
+        ("ReportOnly", 1),
+        ("Suspended", 0),
+        ("NeedsApproval", 0),
+    ],
+)
+def test_only_what_is_in_need_is_critical(reason: str, code: int) -> None:
+    stalled = replace(web(), readiness=Readiness.STALLED, reason=reason)
+
+    assert told(state(stalled))[0] == code
+
+
+@pytest.mark.parametrize(
     ("by", "code"), [(SuspendedBy.HAND, 1), (SuspendedBy.MANIFEST, 0), (SuspendedBy.HOST, 0)]
 )
 def test_a_suspension_by_hand_may_be_forgotten(by: SuspendedBy, code: int) -> None:
@@ -140,7 +157,7 @@ def test_hosts_count(host: HostState, code: int) -> None:
     assert told(replace(state(web()), hosts=(host,)))[0] == code
 
 
-@given(found=states(), is_running=st.booleans())
+@given(found=states, is_running=st.booleans())
 def test_it_is_always_one_line_of_the_right_form(
     found: ControllerState, *, is_running: bool
 ) -> None:

@@ -3,8 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import strategies as st
-
 from reconciler.model.controller import (
     ControllerState,
     DomainState,
@@ -98,48 +96,3 @@ def passed(*, trouble: Trouble | None = None) -> PassRecord:
 def outcome(status: DomainStatus = DomainStatus.APPLIED) -> DomainOutcome:
     """The end of the work on web01."""
     return DomainOutcome(host=KVM01, domain="web01", status=status, plan=domain_plan())
-
-
-_MOMENTS = st.none() | st.integers(0, 4 * 10**9).map(lambda s: datetime.fromtimestamp(s, UTC))
-_TEXTS = st.text(max_size=8)
-_TROUBLES = st.none() | st.builds(Trouble, message=_TEXTS, hint=_TEXTS, where=_TEXTS)
-_HOSTS = st.builds(
-    HostState,
-    name=_TEXTS.map(HostName),
-    observed=_MOMENTS,
-    trouble=_TROUBLES,
-    is_suspended=st.booleans(),
-)
-_DOMAINS = st.builds(
-    replace,
-    st.sampled_from([web(), busy()]),
-    host=_TEXTS.map(HostName),
-    domain=_TEXTS,
-    readiness=st.sampled_from(Readiness),
-    reason=_TEXTS,
-    observed=_MOMENTS,
-    succeeded=_MOMENTS,
-    suspended_by=st.sets(st.sampled_from(SuspendedBy)).map(tuple),
-    failures=st.integers(0, 9),
-    depth=st.integers(0, 99),
-)
-
-
-def states() -> st.SearchStrategy[ControllerState]:
-    """Any controller; names and texts are whatever somebody wrote."""
-    return st.builds(
-        replace,
-        st.just(state()),
-        source=st.builds(
-            SourceState,
-            id=_TEXTS,
-            revision=st.none() | _TEXTS,
-            since=_MOMENTS,
-            fetched=_MOMENTS,
-            signed_by=st.none() | _TEXTS,
-            trouble=_TROUBLES,
-        ),
-        hosts=st.lists(_HOSTS, max_size=3).map(tuple),
-        domains=st.lists(_DOMAINS, max_size=3).map(tuple),
-        is_stopping=st.booleans(),
-    )

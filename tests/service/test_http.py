@@ -19,7 +19,8 @@ from reconciler.service.hook import Hook
 from reconciler.service.http import MAX_BODY, Pages, is_address, why_not_ready
 from reconciler.service.listening import Address, Listening, address
 from reconciler.service.metrics import Metrics, with_process
-from tests.service.controllers import TROUBLE, state, states, web
+from tests.service.controllers import TROUBLE, state, web
+from tests.service.states import states
 from tests.service.test_hook import MAIN, SECRET, github
 
 LOOPBACK = Address(host="127.0.0.1", port=0)
@@ -123,7 +124,7 @@ def test_it_says_whether_it_is_ready_and_if_not_why(desk: Desk) -> None:
     }
 
 
-@given(found=states())
+@given(found=states)
 def test_it_is_ready_when_the_controller_is(found: ControllerState) -> None:
     assert (not list(why_not_ready(found))) is (found.is_ready and not found.is_stopping)
 

@@ -17,7 +17,8 @@ from reconciler.model.plan import Reason
 from reconciler.service.metrics import Metrics, registry_of, with_process
 from tests.lab.promtool import promtool
 from tests.report.drawn_plans import create, domain_plan, s1, step
-from tests.service.controllers import KVM01, TROUBLE, busy, outcome, passed, state, states, web
+from tests.service.controllers import KVM01, TROUBLE, busy, outcome, passed, state, web
+from tests.service.states import states
 
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -172,7 +173,7 @@ def test_no_password_reaches_a_label() -> None:
     assert "hush" not in str(series(showing(found)))
 
 
-@given(found=states())
+@given(found=states)
 def test_both_formats_can_be_read_back_whatever_the_names(found: ControllerState) -> None:
     metrics = told(showing(found))
     registry = registry_of(metrics)

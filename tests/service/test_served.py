@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from reconciler.cli.run_http import DEFAULT_LISTEN, HttpOptions, served
 from reconciler.engine.watcher import Watcher, Watchers
@@ -41,6 +42,25 @@ def test_nothing_is_written_or_listened_on_unless_asked_for() -> None:
 def test_it_listens_where_it_is_told_to() -> None:
     with serving(HttpOptions(listen="127.0.0.1:0")) as watchers:
         assert len(watchers) == 1
+
+
+def test_one_pass_listens_nowhere_and_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "virtsnap.prom"
+    options = HttpOptions(listen="127.0.0.1:0", textfile=path)
+    with (
+        capture_logs() as logs,
+        served(
+            options,
+            snapshot=lambda: state(web()),
+            wake=lambda cause: None,
+            is_alive=lambda: True,
+            is_once=True,
+        ),
+    ):
+        pass
+
+    assert path.exists()
+    assert logs == []
 
 
 def test_by_default_only_this_machine_may_ask() -> None:
