@@ -133,4 +133,4 @@ def test_the_environment_says_the_level(
     result = virtsnap("run", "--once")
 
     assert result.code == code
-    assert ('"in sync"' in result.err) is said
+    assert ('"pass"' in result.err) is said
