@@ -44,6 +44,8 @@ class Commands(Protocol):
     def reconcile(self, domains: tuple[str, ...], host: str | None) -> Iterator[DomainState | None]:
         """Ask for a pass over *domains* (names, UUIDs or globs; none: all) of *host* (None: all).
 
+        The source is fetched first, back-off is not waited for, consent stays the loop's.
+
         Yields the state of each once a pass over it that began after the call has ended, and
         None at least every second meanwhile, so that a client that went away is noticed: then
         the iterator is closed, and the pass goes on.  ``VirtsnapError`` for a domain that the
@@ -157,7 +159,8 @@ class ControlSocket:
         except VirtsnapError as error:
             _send(client, _of_error(error))
         except Exception as error:
-            structlog.get_logger("virtsnap").error("request failed", error=repr(error))
+            with suppress(OSError, ValueError):  # nobody reads the log any more
+                structlog.get_logger("virtsnap").error("request failed", error=repr(error))
             _send(client, _failed(f"cannot answer the request: internal error: {error!r}", None))
 
     def _replies(self, request: Request) -> Generator[Document]:

@@ -2,8 +2,8 @@
 
 import json
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reconciler.errors import NoControllerError, NotPermittedError, VirtsnapError
@@ -50,7 +50,7 @@ def status(folder: Path) -> ControllerState:
 
 def reconcile(
     folder: Path, domains: tuple[str, ...], host: str | None
-) -> Iterator[DomainState | ControllerState | None]:
+) -> Generator[DomainState | ControllerState | None]:
     """Ask for a pass now: yields each domain at its end, None as a sign of life, and at last the
     controller.  To give up waiting, close it; the pass goes on."""
     with _asked(folder, "reconcile", domains, host) as replies:
@@ -104,7 +104,8 @@ def _asked(
 
 def _replies(connection: socket.socket, request: bytes) -> Iterator[Reply]:
     try:
-        connection.sendall(request)
+        with suppress(ConnectionError):  # refused unheard: why is there to be read
+            connection.sendall(request)
         with connection.makefile("rb") as stream:
             while line := stream.readline(MAX_REPLY):
                 reply = read_reply(line)

@@ -105,10 +105,11 @@ class StateFile:
             return
         self._trouble[path] = trouble
         log = structlog.get_logger("virtsnap")
-        if trouble:
-            log.error("state not written", path=str(path), error=trouble)
-        else:
-            log.info("state written again", path=str(path))
+        with suppress(OSError, ValueError):  # nobody reads the log any more
+            if trouble:
+                log.error("state not written", path=str(path), error=trouble)
+            else:
+                log.info("state written again", path=str(path))
 
 
 def read_state(runtime: Path) -> tuple[ControllerState | None, bool]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog.testing
 
 from reconciler.errors import LockedError
 from reconciler.service import sole
@@ -80,18 +81,22 @@ def test_everybody_may_read_the_state_and_nobody_what_is_kept(tmp_path: Path) ->
     assert (tmp_path / "state" / FILE).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_folder_that_cannot_be_written_to_stops_nobody(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_cannot_be_written_to_stops_nobody(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
+    with structlog.testing.capture_logs() as logged:
+        _write_three(tmp_path)
+
+    assert [(each["event"], each["log_level"]) for each in logged] == [
+        ("state not written", "error")
+    ]
+
+
+def _write_three(tmp_path: Path) -> None:
     file = StateFile(tmp_path / "file", tmp_path / "state", pause=0.0)
     for number in range(3):
         file.write(replace(STATE, passes=number))
         until(lambda number=number: getattr(read_last(tmp_path / "state"), "passes", -1) == number)  # type: ignore[misc]  # bound now
     file.close()
-
-    captured = capsys.readouterr()
-    assert (captured.out + captured.err).count("state not written") == 1
 
 
 def test_a_damaged_file_is_none(tmp_path: Path) -> None:
