@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Sequence
 
+from reconciler.model.controller import DomainState, Readiness
 from reconciler.model.outcome import DomainOutcome, DomainStatus
 from reconciler.model.plan import Plan
 
@@ -69,6 +70,17 @@ def of_outcomes(outcomes: Sequence[DomainOutcome]) -> ExitCode:
     if any(_is_unfinished(outcome) for outcome in outcomes):
         return ExitCode.REFUSED
     return ExitCode.DONE
+
+
+def of_states(domains: Sequence[DomainState], *, has_trouble: bool) -> ExitCode:
+    """The end of a ``reconcile``, as of an apply; *has_trouble*: a source or host was not reached."""
+    failed = [domain for domain in domains if domain.failures]
+    if failed or has_trouble:
+        is_any_done = not has_trouble and len(failed) < len(domains)
+        return ExitCode.PARTLY if is_any_done else ExitCode.ERROR
+    if all(domain.readiness is Readiness.READY for domain in domains):
+        return ExitCode.DONE
+    return ExitCode.REFUSED
 
 
 def _is_unfinished(outcome: DomainOutcome) -> bool:

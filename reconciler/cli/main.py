@@ -24,10 +24,12 @@ def build() -> typer.Typer:
     from reconciler.cli.import_ import import_
     from reconciler.cli.observe import observe
     from reconciler.cli.plan import plan
+    from reconciler.cli.reconcile import reconcile
     from reconciler.cli.release import release
     from reconciler.cli.run import run
     from reconciler.cli.schema import schema
     from reconciler.cli.status import status
+    from reconciler.cli.suspend import resume, suspend
     from reconciler.cli.tree import tree
     from reconciler.cli.validate import validate
 
@@ -39,7 +41,8 @@ def build() -> typer.Typer:
     )
     add_root(app)
     changing, looking = (apply, run, release), (status, tree, doctor, observe)
-    for verb in (validate, plan, *changing, *looking, import_, schema):
+    asking = (reconcile, suspend, resume)
+    for verb in (validate, plan, *changing, *asking, *looking, import_, schema):
         # `import` is a word of Python
         add_verb(app, verb.__name__.rstrip("_"), verb)
     return app

@@ -123,6 +123,15 @@ class ControllerDocument(WholeDocument):
     stopping: bool
 
 
+class ReconcileDocument(WholeDocument):
+    """What ``virtsnap reconcile`` waited for: each domain that was asked for, and the rest."""
+
+    exit_code: int
+    domains: tuple[DomainStateDocument, ...]
+    source: SourceStateDocument
+    hosts: tuple[HostStateDocument, ...]
+
+
 def controller_document(state: ControllerState) -> ControllerDocument:
     """*state* for machines: no secrets, nothing that is not UTF-8."""
     return ControllerDocument(
@@ -139,6 +148,18 @@ def controller_document(state: ControllerState) -> ControllerDocument:
         domains=tuple(domain_state_document(domain) for domain in state.domains),
         passes=state.passes,
         stopping=state.is_stopping,
+    )
+
+
+def reconcile_document(
+    domains: tuple[DomainState, ...], state: ControllerState, *, exit_code: int
+) -> ReconcileDocument:
+    """How the pass that was asked for ended, for machines."""
+    return ReconcileDocument(
+        exit_code=exit_code,
+        domains=tuple(domain_state_document(domain) for domain in domains),
+        source=_source(state.source),
+        hosts=tuple(_host(host) for host in state.hosts),
     )
 
 

@@ -1,7 +1,5 @@
 """The documents for machines: every one, by the name its schema has."""
 
-from typing import assert_never
-
 from pydantic import BaseModel
 
 from reconciler.errors import ManifestError, VirtsnapError
@@ -10,14 +8,9 @@ from reconciler.model.outcome import DomainOutcome, DomainStatus
 from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Plan
 from reconciler.model.refusal import Refusal, RefusalCode
 from reconciler.model.secrets import without_secrets
-from reconciler.model.suspension import (
-    ByHand,
-    SuspendedBy,
-    Suspension,
-    SuspensionsUnreadable,
-)
+from reconciler.model.suspension import SuspendedBy
 from reconciler.report import summary
-from reconciler.report.controller_document import ControllerDocument
+from reconciler.report.controller_document import ControllerDocument, ReconcileDocument
 from reconciler.report.doctor import DoctorDocument
 from reconciler.report.document import Document, UtcTime, WholeDocument
 from reconciler.report.drift_documents import DriftDocument, drift_document
@@ -25,6 +18,11 @@ from reconciler.report.observation import ObservationDocument
 from reconciler.report.refusals import explained
 from reconciler.report.status import StatusDocument
 from reconciler.report.step_documents import AnyStepDocument, step_document
+from reconciler.report.suspension_documents import (
+    SuspensionDocument,
+    SuspensionsDocument,
+    suspension_document,
+)
 from reconciler.report.tree_documents import TreeDocument
 
 
@@ -48,20 +46,6 @@ class HeldDocument(Document):
     until: HeldUntil | UtcTime
     why: HeldBecause
     waits_for: str | None
-
-
-class SuspensionDocument(Document):
-    """``virtsnap suspend``; *host*, *domain* (name, UUID or glob) are null for all of them.
-
-    *problem*: what was said cannot be read, so everything counts as suspended.
-    """
-
-    host: str | None
-    domain: str | None
-    who: str
-    since: UtcTime | None
-    reason: str
-    problem: str | None
 
 
 class DomainPlanDocument(Document):
@@ -186,6 +170,8 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "outcome": OutcomeDocument,
     "status": StatusDocument,
     "controller": ControllerDocument,
+    "suspensions": SuspensionsDocument,
+    "reconcile": ReconcileDocument,
     "tree": TreeDocument,
     "doctor": DoctorDocument,
     "observation": ObservationDocument,
@@ -261,34 +247,10 @@ def _domain(plan: DomainPlan) -> DomainPlanDocument:
             "depends_on": plan.depends_on,
             "suspended": plan.is_suspended,
             "suspended_by": plan.suspended_by,
-            "suspended_by_hand": plan.by_hand and _suspension(plan.by_hand),
+            "suspended_by_hand": plan.by_hand and suspension_document(plan.by_hand),
             "warnings": plan.warnings,
         }
     )
-
-
-def _suspension(said: ByHand) -> SuspensionDocument:
-    match said:
-        case Suspension():
-            return SuspensionDocument(
-                host=said.host,
-                domain=said.domain,
-                who=said.who,
-                since=said.since,
-                reason=said.reason,
-                problem=None,
-            )
-        case SuspensionsUnreadable():
-            return SuspensionDocument(
-                host=None,
-                domain=None,
-                who="",
-                since=None,
-                reason="",
-                problem=f"{said.path}: {said.cause}",
-            )
-        case _:
-            assert_never(said)
 
 
 def _held(held: Held) -> HeldDocument:

@@ -4,13 +4,18 @@ import enum
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from reconciler.model.controller import DomainState
 from reconciler.model.domain import AgentState, BlockJob, ObservedDomain, ObservedHost
+from reconciler.model.names import HostName
 from reconciler.model.plan import DomainPlan
 from reconciler.model.power import PowerState
+from reconciler.report.controller_document import ControllerDocument
+from reconciler.report.controller_text import domains_lines, said_of, tone_of
 from reconciler.report.document import Document, WholeDocument
 from reconciler.report.drift_rows import unasked
 from reconciler.report.lines import Line, Tone, padded
 from reconciler.report.marks import Mark, is_held, mark_of
+from reconciler.report.suspension_documents import SuspensionDocument
 from reconciler.report.units import count
 
 
@@ -62,9 +67,18 @@ class DomainStatusDocument(Document):
 
 
 class StatusDocument(WholeDocument):
-    """Every domain, in the order of hosts and names."""
+    """Every domain, in the order of hosts and names.
+
+    *domains* is what is so right now; empty where *problem* says why nobody could look.
+    *controller*: what a controller of this machine said last, *running*: it still runs.
+    """
 
     domains: tuple[DomainStatusDocument, ...]
+    problem: str | None = None
+    running: bool = False
+    controller: ControllerDocument | None = None
+    #: by hand, on this machine
+    suspensions: tuple[SuspensionDocument, ...] = ()
 
 
 def domain_status(
@@ -120,6 +134,22 @@ def status_lines(domains: Sequence[DomainStatusDocument]) -> Iterator[Line]:
     for name, domain in zip(names, domains, strict=True):
         head = f"{padded(name, width)}  {padded(domain.standing, 9)}"
         yield Line(f"{head}  {', '.join(_facts(domain))}".rstrip(), _TONES[domain.standing])
+
+
+def with_controller(
+    live: Sequence[DomainStatusDocument], known: Sequence[DomainState], *, now: datetime
+) -> Iterator[Line]:
+    """Each domain as it is now, below it what the controller says of it; then those of it alone."""
+    if not live:
+        yield from domains_lines(known, now=now)
+        return
+    told = {(state.host, state.uuid or state.domain): state for state in known}
+    for document, line in zip(live, status_lines(live), strict=True):
+        yield line
+        state = told.pop((HostName(document.host), document.uuid or document.domain), None)
+        if state is not None:
+            yield Line(f"  {state.readiness}  {said_of(state, now=now)}", tone_of(state))
+    yield from domains_lines(tuple(told.values()), now=now) if told else ()
 
 
 def _facts(domain: DomainStatusDocument) -> Iterator[str]:
