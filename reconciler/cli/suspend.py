@@ -3,6 +3,7 @@
 import getpass
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Annotated
@@ -82,7 +83,7 @@ def suspend(options: Options, domains: Suspended = None, reason: Why = "") -> in
         _show(after, options)
     for name in _at_work(wanted, state):
         note(f"{name} is being worked on: that is finished", is_quiet=options.is_quiet)
-    _wake(folders, options)
+    _wake(folders, wanted)
     return ExitCode.DONE
 
 
@@ -123,7 +124,7 @@ def resume(options: Options, domains: Resumed = None) -> int:
     else:
         _show(after, options)
     if ended:
-        _wake(folders, options)
+        _wake(folders, ended)
     return ExitCode.REFUSED if still else ExitCode.DONE
 
 
@@ -217,15 +218,18 @@ def _who() -> str:
     return f"{person} ({user})" if person and person != user and os.geteuid() == 0 else user
 
 
-def _wake(folders: Folders, options: Options) -> None:
-    """A controller that runs looks at once; without one there is nobody to tell."""
+def _wake(folders: Folders, concerned: Sequence[Suspension]) -> None:
+    """A controller that runs looks at these domains at once, and at no other: those may be waiting
+    to be tried again.  Whatever goes wrong, it reads the file at its next pass."""
     from reconciler.service.control_client import wake
 
-    try:
-        wake(folders.runtime)
-    except VirtsnapError as error:
-        # it reads the file at its next pass
-        note(f"the controller was not told: {error.message}", is_quiet=options.is_quiet)
+    by_host: dict[HostName | None, list[str | None]] = {}
+    for each in concerned:
+        by_host.setdefault(each.host, []).append(each.domain)
+    for host, domains in by_host.items():
+        names = tuple(domain for domain in domains if domain is not None)
+        with suppress(VirtsnapError):
+            wake(folders.runtime, () if None in domains else names, host)
 
 
 def _show(suspensions: Sequence[Suspension], options: Options) -> None:

@@ -68,10 +68,10 @@ def reconcile(
     raise _gone()
 
 
-def wake(folder: Path) -> bool:
-    """Have the controller look now, if one runs; False where none does.  Waits for nothing."""
+def wake(folder: Path, domains: tuple[str, ...] = (), host: str | None = None) -> bool:
+    """Have the controller look now, if one runs; False where none does.  Waits for no outcome."""
     try:
-        with _asked(folder, "reconcile") as replies:
+        with _asked(folder, "reconcile", domains, host) as replies:
             return next(replies, None) is not None
     except NoControllerError:
         return False

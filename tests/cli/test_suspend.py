@@ -167,7 +167,7 @@ def test_a_running_controller_is_woken(web01: Command, tmp_path: Path) -> None:
         said = web01("suspend", "web01")
         web01("resume", "web01")
 
-    assert asked.calls == [((), None)] * 2
+    assert asked.calls == [(("web01",), None)] * 2
     assert "web01 is being worked on: that is finished" in said.err
 
 
