@@ -12,6 +12,7 @@ from reconciler.cli.exit_code import ExitCode, of_outcomes
 from reconciler.cli.log import log_to_stderr
 from reconciler.cli.options import DEFAULT_MANIFESTS, Options, seconds
 from reconciler.cli.parameters import AllowEmpty, Settings, Values
+from reconciler.cli.run_http import DEFAULT_LISTEN, HookSecretFile, HttpOptions, Listen, Textfile
 from reconciler.cli.run_service import LogFrom
 from reconciler.cli.stopping import stopping
 from reconciler.errors import UsageError
@@ -76,15 +77,15 @@ def run(
     allow_empty: AllowEmpty = False,
     values: Values = None,
     settings: Settings = None,
+    listen: Listen = DEFAULT_LISTEN,
+    hook_secret_file: HookSecretFile = None,
+    textfile: Textfile = None,
     log: LogFrom = None,
 ) -> int:
     """Apply on every change of the manifests and every interval, until stopped.
 
     Nobody looks on, so what `prune: confirm` holds back stays held back.
     """
-    from reconciler.engine.watcher import Watchers
-    from reconciler.service.logged import Logged
-
     loop = running.Loop(
         interval=seconds("--interval", interval, least=0.1, example="virtsnap run --interval 1m"),
         is_report_only=report_only,
@@ -96,18 +97,15 @@ def run(
     )
     manifests = _source(options, source, branch)
     log_to_stderr(options, log)
+    outlets = running.Outlets(
+        http=HttpOptions(listen=listen, hook_secret_file=hook_secret_file, textfile=textfile),
+        branch=branch,
+    )
     stop = threading.Event()
-    watchers = Watchers([Logged(is_source_told=not once)])
     with stopping(stop) as signals:
         if once:
-            controller = running.controller_of(options, manifests, reading, loop, watchers, stop)
-            outcomes = controller.once()
-            controller.close(0.0)
-            return of_outcomes(outcomes)
-        controller = running.controller_of(options, manifests, reading, loop, watchers, stop)
-        controller.run()
-        if not controller.close(300.0):
-            running.leave()
+            return of_outcomes(running.once(options, manifests, reading, loop, outlets, stop))
+        running.until_stopped(options, manifests, reading, loop, outlets, stop)
     # a service manager that asks us to end is obeyed, and that is no failure
     return ExitCode.INTERRUPTED if signal.SIGINT in signals else ExitCode.DONE
 

@@ -2,16 +2,19 @@
 
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from reconciler.cli import wiring
+from reconciler.cli.exit_code import ExitCode
 from reconciler.cli.options import Options
 from reconciler.cli.own_host import of_this_machine
 from reconciler.cli.parameters import plan_request
+from reconciler.cli.run_http import HttpOptions, served
 from reconciler.cli.version import installed
 from reconciler.model.controller import ControllerState, SourceState
 from reconciler.model.request import Consent
@@ -21,9 +24,13 @@ if TYPE_CHECKING:
     from reconciler.controller.controller import Controller
     from reconciler.engine.domain_work import Tools
     from reconciler.engine.ports import Hypervisor
-    from reconciler.engine.watcher import Watcher
+    from reconciler.engine.watcher import Watcher, Watchers
     from reconciler.model.desired import Desired, DesiredHost
+    from reconciler.model.outcome import DomainOutcome
     from reconciler.source.source import Fetched, Source
+
+#: A loop that has not turned for so many seconds is dead; a fetch may take long.
+_STANDS_STILL = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,100 @@ class Loop:
     is_report_only: bool = False
     max_deletions: int | None = None
     block_jobs: int = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlets:
+    """Who sees and is told what the controller does; *stop_timeout* in seconds."""
+
+    http: HttpOptions = field(default_factory=HttpOptions)
+    branch: str | None = None
+    stop_timeout: float = 300.0
+
+
+def once(
+    options: Options,
+    source: "Source",
+    reading: Reading,
+    loop: Loop,
+    outlets: Outlets,
+    stop: threading.Event,
+) -> "tuple[DomainOutcome, ...]":
+    """One pass; whatever keeps it from being made is this command's own error."""
+    from reconciler.engine.watcher import Watchers
+    from reconciler.service.logged import Logged
+
+    watchers = Watchers([Logged(is_source_told=False)])
+    controller = controller_of(options, source, reading, loop, watchers, stop)
+    with _told(outlets, controller, watchers, is_once=True):
+        try:
+            return controller.once()
+        finally:
+            controller.close(0.0)
+
+
+def until_stopped(
+    options: Options,
+    source: "Source",
+    reading: Reading,
+    loop: Loop,
+    outlets: Outlets,
+    stop: threading.Event,
+) -> None:
+    """The whole life of a controller; there is one for a state folder."""
+    from reconciler.cli.stopping import on_hangup
+    from reconciler.engine.identity import MachineIdentity
+    from reconciler.engine.watcher import Watchers
+    from reconciler.service.control import ControlSocket
+    from reconciler.service.logged import Logged
+    from reconciler.service.sole import sole_controller
+    from reconciler.service.state_file import StateFile, read_last
+
+    folders = wiring.folders_of((wiring.only_host(options),), options)
+    watchers = Watchers([Logged()])
+    with ExitStack() as stack:
+        stack.enter_context(sole_controller(folders.runtime, MachineIdentity().holder()))
+        state_file = StateFile(folders.runtime, folders.state)
+        stack.callback(state_file.close)
+        controller = controller_of(
+            options,
+            source,
+            reading,
+            loop,
+            watchers,
+            stop,
+            written=state_file.write,
+            before=read_last(folders.state),
+        )
+        stack.enter_context(_told(outlets, controller, watchers, is_once=False))
+        stack.callback(ControlSocket(folders.runtime, controller).close)
+        stack.enter_context(on_hangup(lambda: controller.wake("hangup")))
+        try:
+            controller.run()
+            has_ended = controller.close(outlets.stop_timeout)
+        except KeyboardInterrupt:
+            # asked a second time: at once
+            stack.close()
+            leave(ExitCode.INTERRUPTED)
+    if not has_ended:
+        leave(ExitCode.DONE)
+
+
+@contextmanager
+def _told(
+    outlets: Outlets, controller: "Controller", watchers: "Watchers", *, is_once: bool
+) -> Iterator[None]:
+    """Everybody around the controller, until the end."""
+    with served(
+        outlets.http,
+        snapshot=controller.snapshot,
+        wake=controller.wake,
+        is_alive=lambda: controller.is_alive(_STANDS_STILL),
+        branch=outlets.branch,
+        is_once=is_once,
+    ) as seen:
+        watchers.all.extend(seen)
+        yield
 
 
 def controller_of(
@@ -136,6 +237,6 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def leave() -> None:
+def leave(code: ExitCode) -> NoReturn:
     """End at once, whatever the threads do: the next start finds what was half done, and goes on."""
-    os._exit(0)
+    os._exit(code)
