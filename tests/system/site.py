@@ -51,6 +51,7 @@ class Site:
             "LIBVIRT_DEFAULT_URI": self.lab.daemon.uri,
             "VIRTSNAP_STATE_DIR": str(self.folder / "state"),
             "VIRTSNAP_RUNTIME_DIR": str(self.folder / "run"),
+            "VIRTSNAP_LISTEN": "none",
             "NO_COLOR": "1",
         }
         return {**os.environ, **own, **self.environment}
