@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from reconciler.engine import fence, power_steps, steps
+from reconciler.engine import fence, hooks, power_steps, steps
+from reconciler.engine.hooks import StepHooks
 from reconciler.engine.listener import Listener
 from reconciler.engine.ports import Clock, Hypervisor, Identity, Journal, Locks
 from reconciler.engine.slots import Slots
@@ -61,6 +62,8 @@ class Tools:
     lock_patience: float = 0.0
     #: what people suspended by hand until now
     suspensions: Callable[[], tuple[ByHand, ...]] = tuple
+    #: asked before each step and told after it
+    hooks: StepHooks | None = None
 
 
 def is_block_job(step: Step) -> bool:
@@ -194,6 +197,9 @@ class DomainWork:
     def _do(self, step: Step, world: World) -> World | None:
         if self.stop_asked():
             raise Interrupted(f"interrupted before {step.action.name} on {self.plan.domain}")
+        return hooks.between(self, step, world, lambda seen: self._do_now(step, seen))
+
+    def _do_now(self, step: Step, world: World) -> World | None:
         why = self._unsafe(step, world)
         if why is not None:
             self.refusals.append(why)
@@ -299,6 +305,16 @@ class DomainWork:
         return ledger
 
     def _rebuild(self, world: World, todo: tuple[Step, ...]) -> None:
+        if not hooks.all_before(self, todo):
+            return
+        is_done = False
+        try:
+            self._rebuild_now(self._as_planned() if self.tools.hooks else world, todo)
+            is_done = True
+        finally:
+            hooks.all_after(self, todo, is_done=is_done)
+
+    def _rebuild_now(self, world: World, todo: tuple[Step, ...]) -> None:
         ledger = bookkeeping.without_debts(world.ledger)  # it may be a copy
         for step in todo:
             self.tools.listener.step_started(self.plan, step)

@@ -7,11 +7,11 @@ from datetime import timedelta
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from reconciler.engine import fence
+from reconciler.engine import fence, hooks
 from reconciler.errors import HypervisorError, VirtsnapError
 from reconciler.model.action import ShutDownDomain, StartDomain
 from reconciler.model.ledger import Ledger
-from reconciler.model.plan import Step
+from reconciler.model.plan import Reason, Step
 from reconciler.model.power import PowerState, Stopped
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning import bookkeeping, powering
@@ -70,6 +70,11 @@ def start(work: DomainWork, action: StartDomain, world: World) -> str | Refusal:
     return ""
 
 
+def _started(work: DomainWork, action: StartDomain, world: World) -> World:
+    start(work, action, world)
+    return world
+
+
 def pay_after_trouble(work: DomainWork) -> None:
     """The plan ends before its last step: a guest that we shut down is not left so.
 
@@ -82,6 +87,7 @@ def pay_after_trouble(work: DomainWork) -> None:
         world = work.observe()
         action = powering.payment(world)
         if action is not None and action.is_off and powering.why_not_start(world) is None:
-            start(work, action, world)
+            step = Step(id="owed", action=action, reason=Reason.POWER_OWED)
+            hooks.between(work, step, world, lambda seen: _started(work, action, seen))
     except VirtsnapError:
         return

@@ -22,6 +22,7 @@ class RefusalCode(enum.StrEnum):
     DOMAIN_MISSING = "DomainMissing"
     DOMAIN_TRANSIENT = "DomainTransient"
     FOREIGN_OVERLAY = "ForeignOverlay"
+    HOOK_REFUSED = "HookRefused"
     IMAGE_NAME_TAKEN = "ImageNameTaken"
     INTERNAL_NOT_POSSIBLE = "InternalNotPossible"
     INTERNAL_SNAPSHOTS = "InternalSnapshots"

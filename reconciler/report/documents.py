@@ -14,6 +14,7 @@ from reconciler.report.controller_document import ControllerDocument, ReconcileD
 from reconciler.report.doctor import DoctorDocument
 from reconciler.report.document import Document, UtcTime, WholeDocument
 from reconciler.report.drift_documents import DriftDocument, drift_document
+from reconciler.report.hook_document import HookDocument
 from reconciler.report.observation import ObservationDocument
 from reconciler.report.refusals import explained
 from reconciler.report.status import StatusDocument
@@ -175,6 +176,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "tree": TreeDocument,
     "doctor": DoctorDocument,
     "observation": ObservationDocument,
+    "hook": HookDocument,
     "validation": ValidationDocument,
     "version": VersionDocument,
     "error": ErrorDocument,

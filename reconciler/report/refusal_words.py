@@ -132,6 +132,14 @@ WORDS: dict[Code, Words] = {
         by_hand="If the backup died, merge its overlay as its own documentation says (usually "
         "`virsh blockcommit DOMAIN DISK --active --pivot --shallow`).",
     ),
+    Code.HOOK_REFUSED: Words(
+        sentence="cannot {step|go on with} {thing}: the hook before it says no[: {cause}]",
+        hint="look at what the hook wrote to the log, then plan again: virtsnap plan",
+        meaning="The command of `--before-step` ended with an error, or was not done in its time. "
+        "Nothing of that step was done; the steps after it wait too.",
+        by_hand="Put right what the hook wants, or leave out `--before-step`. A hook never keeps "
+        "virtsnap from ending what it began: thawing, starting again, finishing a block commit.",
+    ),
     Code.IMAGE_NAME_TAKEN: Words(
         sentence="cannot take {thing}: the image {image|to be made} exists already",
         hint="plan again: virtsnap plan",
