@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli import wiring
+from reconciler.cli import run_telling, wiring
 from reconciler.cli.console import note, show_document, show_lines
 from reconciler.cli.exit_code import ExitCode, of_outcomes, of_plan
 from reconciler.cli.options import Options, Output
@@ -33,6 +33,11 @@ def apply(
     allow_empty: AllowEmpty = False,
     values: Values = None,
     settings: Settings = None,
+    before_step: run_telling.BeforeStep = None,
+    after_step: run_telling.AfterStep = None,
+    hook_timeout: run_telling.HookTimeout = run_telling.DEFAULT_HOOK_TIMEOUT,
+    history_age: run_telling.HistoryAge = run_telling.DEFAULT_HISTORY_AGE,
+    history_entries: run_telling.HistoryEntries = run_telling.DEFAULT_HISTORY_ENTRIES,
 ) -> int:
     """Show the plan, ask, and do it. A second apply right after does nothing."""
     from reconciler.engine import executor
@@ -45,6 +50,11 @@ def apply(
             f"cannot ask in between when the output is {options.output}",
             hint=f"virtsnap apply --auto-approve -o {options.output}",
         )
+    log = run_telling.Notes(is_quiet=options.is_quiet)
+    hooks = run_telling.step_hooks(
+        run_telling.hooks_given(before_step, after_step, hook_timeout), log
+    )
+    keeping = run_telling.history_given(history_age, history_entries)
     whole = load_desired(
         options, values=tuple(values or ()), settings=tuple(settings or ()), allow_empty=allow_empty
     )
@@ -70,8 +80,17 @@ def apply(
         if not auto_approve and not _is_agreed():
             note("Nothing was done.")
             return ExitCode.ERROR
-        with stopping(stop), listening(options) as listener:
-            tools = wiring.tools(connections, hosts, options, listener=listener, stop=stop)
+        state = wiring.folders_of(hosts, options).state
+        with (
+            stopping(stop),
+            listening(options) as shown,
+            run_telling.writing_history(
+                shown, by="apply", state=state, desired=desired, keeping=keeping, log=log
+            ) as listener,
+        ):
+            tools = wiring.tools(
+                connections, hosts, options, listener=listener, stop=stop, hooks=hooks
+            )
             outcomes = executor.apply(plan, desired, request, tools)
     return _end(plan, outcomes, options)
 

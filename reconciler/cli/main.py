@@ -21,6 +21,7 @@ def build() -> typer.Typer:
     """The application with every verb."""
     from reconciler.cli.apply import apply
     from reconciler.cli.doctor import doctor
+    from reconciler.cli.history import history
     from reconciler.cli.import_ import import_
     from reconciler.cli.observe import observe
     from reconciler.cli.plan import plan
@@ -40,7 +41,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     add_root(app)
-    changing, looking = (apply, run, release), (status, tree, doctor, observe)
+    changing, looking = (apply, run, release), (status, tree, doctor, observe, history)
     asking = (reconcile, suspend, resume)
     for verb in (validate, plan, *changing, *asking, *looking, import_, schema):
         # `import` is a word of Python

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reconciler.cli import wiring
+from reconciler.cli import run_telling, wiring
 from reconciler.cli.chosen import Pair
 from reconciler.cli.console import show_document, show_lines
 from reconciler.cli.exit_code import ExitCode, of_outcomes, of_plan
@@ -92,7 +92,15 @@ def release(options: Options, held: Held, request: Request = None) -> int:
             what = f"{held} is not held" if request is None else f"{request} is not in doubt"
             return _nothing_done(plan, desired, what, options)
         stop = threading.Event()
-        with stopping(stop), listening(options) as listener:
+        log = run_telling.Notes(is_quiet=options.is_quiet)
+        state = wiring.folders_of(hosts, options).state
+        with (
+            stopping(stop),
+            listening(options) as shown,
+            run_telling.writing_history(
+                shown, by="release", state=state, desired=desired, keeping=None, log=log
+            ) as listener,
+        ):
             tools = wiring.tools(connections, hosts, options, listener=listener, stop=stop)
             outcomes = executor.apply(plan, desired, PlanRequest(), tools)
     return _end(plan, outcomes, options)

@@ -20,6 +20,7 @@ from reconciler.model.suspension import ByHand
 
 if TYPE_CHECKING:
     from reconciler.engine.executor import Tools
+    from reconciler.engine.hooks import StepHooks
     from reconciler.engine.listener import Listener
     from reconciler.engine.ports import Hypervisor
     from reconciler.model.domain import ObservedHost
@@ -149,6 +150,7 @@ def tools(
     *,
     listener: "Listener",
     stop: threading.Event,
+    hooks: "StepHooks | None" = None,
 ) -> "Tools":
     """What the executor works with, on this machine."""
     from reconciler.engine.clock import SystemClock
@@ -170,6 +172,7 @@ def tools(
         identity=identity,
         listener=listener,
         stop=stop,
+        hooks=hooks,
     )
 
 

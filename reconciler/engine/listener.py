@@ -1,5 +1,6 @@
 """Who is told, while a plan is carried out."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler.model.outcome import DomainOutcome
@@ -36,3 +37,30 @@ class Silence:
 
     def domain_finished(self, outcome: DomainOutcome) -> None:
         """Ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Several, told in order."""
+
+    all: tuple[Listener, ...]
+
+    def step_started(self, domain: DomainPlan, step: Step) -> None:
+        """Tell all."""
+        for listener in self.all:
+            listener.step_started(domain, step)
+
+    def step_progress(self, domain: DomainPlan, step: Step, done: int, total: int) -> None:
+        """Tell all."""
+        for listener in self.all:
+            listener.step_progress(domain, step, done, total)
+
+    def step_finished(self, domain: DomainPlan, step: Step, note: str) -> None:
+        """Tell all."""
+        for listener in self.all:
+            listener.step_finished(domain, step, note)
+
+    def domain_finished(self, outcome: DomainOutcome) -> None:
+        """Tell all."""
+        for listener in self.all:
+            listener.domain_finished(outcome)

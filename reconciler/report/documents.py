@@ -14,6 +14,7 @@ from reconciler.report.controller_document import ControllerDocument, ReconcileD
 from reconciler.report.doctor import DoctorDocument
 from reconciler.report.document import Document, UtcTime, WholeDocument
 from reconciler.report.drift_documents import DriftDocument, drift_document
+from reconciler.report.history_document import HistoryDocument
 from reconciler.report.hook_document import HookDocument
 from reconciler.report.observation import ObservationDocument
 from reconciler.report.refusals import explained
@@ -176,6 +177,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "tree": TreeDocument,
     "doctor": DoctorDocument,
     "observation": ObservationDocument,
+    "history": HistoryDocument,
     "hook": HookDocument,
     "validation": ValidationDocument,
     "version": VersionDocument,

@@ -102,7 +102,9 @@ def test_the_snapshots_of_a_commit_are_all_named(tmp_path: Path) -> None:
 
 def test_a_hook_that_fails_says_why_and_those_behind_it_are_not_asked(tmp_path: Path) -> None:
     said = Said()
-    first = hook(tmp_path, "echo starting; echo 'the database says\033[31m no' >&2; exit 3", "first")
+    first = hook(
+        tmp_path, "echo starting; echo 'the database says\033[31m no' >&2; exit 3", "first"
+    )
     second = hook(tmp_path, f'touch "{tmp_path}/asked"', "second")
     both = CommandHooks(before=(first, second), after=(), timeout=60, log=said)
 
