@@ -103,7 +103,7 @@ def test_a_verb_that_reads_opens_libvirt_for_reading(
     assert all(is_readonly for _, _, is_readonly in virtsnap.opened)
 
 
-@pytest.mark.parametrize("verb", [("validate",), ("schema",)])
+@pytest.mark.parametrize("verb", [("validate",), ("schema",), ("history",)])
 def test_a_verb_that_needs_no_libvirt_opens_none(
     declare: Callable[..., Path], virtsnap: Command, verb: tuple[str, ...]
 ) -> None:
