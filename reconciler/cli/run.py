@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reconciler.cli import run_telling as tell
 from reconciler.cli import running
 from reconciler.cli.exit_code import ExitCode, of_outcomes
 from reconciler.cli.log import log_to_stderr
@@ -80,6 +81,18 @@ def run(
     listen: Listen = DEFAULT_LISTEN,
     hook_secret_file: HookSecretFile = None,
     textfile: Textfile = None,
+    before_step: tell.BeforeStep = None,
+    after_step: tell.AfterStep = None,
+    hook_timeout: tell.HookTimeout = tell.DEFAULT_HOOK_TIMEOUT,
+    history_age: tell.HistoryAge = tell.DEFAULT_HISTORY_AGE,
+    history_entries: tell.HistoryEntries = tell.DEFAULT_HISTORY_ENTRIES,
+    notify: tell.Notify = None,
+    notify_file: tell.NotifyFile = None,
+    notify_on: tell.NotifyOn = tell.DEFAULT_TOPICS,
+    notify_limit: tell.NotifyLimit = tell.DEFAULT_NOTIFY_LIMIT,
+    commit_status: tell.CommitStatusOf = None,
+    commit_status_url: tell.CommitStatusUrl = None,
+    commit_status_token_file: tell.CommitStatusTokenFile = None,
     log: LogFrom = None,
 ) -> int:
     """Apply on every change of the manifests and every interval, until stopped.
@@ -100,6 +113,15 @@ def run(
     outlets = running.Outlets(
         http=HttpOptions(listen=listen, hook_secret_file=hook_secret_file, textfile=textfile),
         branch=branch,
+        source=str(source or manifests.id),
+        telling=tell.Telling(
+            hooks=tell.hooks_given(before_step, after_step, hook_timeout),
+            history=tell.history_given(history_age, history_entries),
+            notify=tell.notify_given(notify, notify_file, notify_on, notify_limit),
+            statuses=tell.statuses_given(
+                commit_status, commit_status_url, commit_status_token_file
+            ),
+        ),
     )
     stop = threading.Event()
     with stopping(stop) as signals:

@@ -15,6 +15,7 @@ from reconciler.cli.options import Options
 from reconciler.cli.own_host import of_this_machine
 from reconciler.cli.parameters import plan_request
 from reconciler.cli.run_http import HttpOptions, served
+from reconciler.cli.run_telling import Telling, step_hooks, watching
 from reconciler.cli.version import installed
 from reconciler.model.controller import ControllerState, SourceState
 from reconciler.model.request import Consent
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.controller.board import Board
     from reconciler.controller.controller import Controller
     from reconciler.engine.domain_work import Tools
+    from reconciler.engine.hooks import StepHooks
     from reconciler.engine.ports import Hypervisor
     from reconciler.engine.watcher import Watcher, Watchers
     from reconciler.model.desired import Desired, DesiredHost
@@ -57,6 +59,9 @@ class Outlets:
     """Who sees and is told what the controller does; *stop_timeout* in seconds."""
 
     http: HttpOptions = field(default_factory=HttpOptions)
+    telling: Telling = field(default_factory=Telling)
+    #: as the user gave it
+    source: str = ""
     branch: str | None = None
     stop_timeout: float = 300.0
 
@@ -74,8 +79,10 @@ def once(
     from reconciler.service.logged import Logged
 
     watchers = Watchers([Logged(is_source_told=False)])
-    controller = controller_of(options, source, reading, loop, watchers, stop)
-    with _told(outlets, controller, watchers, is_once=True):
+    controller = controller_of(
+        options, source, reading, loop, watchers, stop, hooks=_hooks(outlets)
+    )
+    with _told(options, outlets, controller, watchers, is_once=True):
         try:
             return controller.once()
         finally:
@@ -99,7 +106,7 @@ def until_stopped(
     from reconciler.service.sole import sole_controller
     from reconciler.service.state_file import StateFile, read_last
 
-    folders = wiring.folders_of((wiring.only_host(options),), options)
+    folders = _folders(options)
     watchers = Watchers([Logged()])
     with ExitStack() as stack:
         stack.enter_context(sole_controller(folders.runtime, MachineIdentity().holder()))
@@ -112,10 +119,11 @@ def until_stopped(
             loop,
             watchers,
             stop,
+            hooks=_hooks(outlets),
             written=state_file.write,
             before=read_last(folders.state),
         )
-        stack.enter_context(_told(outlets, controller, watchers, is_once=False))
+        stack.enter_context(_told(options, outlets, controller, watchers, is_once=False))
         stack.callback(ControlSocket(folders.runtime, controller).close)
         stack.enter_context(on_hangup(lambda: controller.wake("hangup")))
         try:
@@ -131,9 +139,33 @@ def until_stopped(
 
 @contextmanager
 def _told(
-    outlets: Outlets, controller: "Controller", watchers: "Watchers", *, is_once: bool
+    options: Options,
+    outlets: Outlets,
+    controller: "Controller",
+    watchers: "Watchers",
+    *,
+    is_once: bool,
 ) -> Iterator[None]:
     """Everybody around the controller, until the end."""
+    import structlog
+
+    told = watching(
+        outlets.telling,
+        state=_folders(options).state,
+        source=outlets.source,
+        snapshot=controller.snapshot,
+        log=structlog.get_logger("virtsnap"),
+    )
+    with told as listening:
+        watchers.all.extend(listening)
+        with _seen(outlets, controller, watchers, is_once=is_once):
+            yield
+
+
+@contextmanager
+def _seen(
+    outlets: Outlets, controller: "Controller", watchers: "Watchers", *, is_once: bool
+) -> Iterator[None]:
     with served(
         outlets.http,
         snapshot=controller.snapshot,
@@ -146,6 +178,17 @@ def _told(
         yield
 
 
+def _folders(options: Options) -> wiring.Folders:
+    """Those of the controller itself, which has no host before it has read the source."""
+    return wiring.folders_of((wiring.only_host(options),), options)
+
+
+def _hooks(outlets: Outlets) -> "StepHooks | None":
+    import structlog
+
+    return step_hooks(outlets.telling.hooks, structlog.get_logger("virtsnap"))
+
+
 def controller_of(
     options: Options,
     source: "Source",
@@ -154,6 +197,7 @@ def controller_of(
     watcher: "Watcher",
     stop: threading.Event,
     *,
+    hooks: "StepHooks | None" = None,
     written: Callable[[ControllerState], None] = lambda state: None,
     before: ControllerState | None = None,
 ) -> "Controller":
@@ -172,7 +216,9 @@ def controller_of(
     def tools(
         host: "DesiredHost", opened: "Hypervisor", board: "Board", stopped: threading.Event
     ) -> "Tools":
-        return wiring.tools({host.name: opened}, (host,), options, listener=board, stop=stopped)
+        return wiring.tools(
+            {host.name: opened}, (host,), options, listener=board, stop=stopped, hooks=hooks
+        )
 
     def suspended(desired: "Desired") -> "Desired":
         return suspended_by_hand(desired, wiring.suspensions(desired.hosts, options))
