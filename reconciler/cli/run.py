@@ -2,38 +2,20 @@
 
 import signal
 import threading
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from reconciler.cli import run_source, running
 from reconciler.cli import run_telling as tell
-from reconciler.cli import running
 from reconciler.cli.exit_code import ExitCode, of_outcomes
 from reconciler.cli.log import log_to_stderr
-from reconciler.cli.options import DEFAULT_MANIFESTS, Options, seconds
+from reconciler.cli.options import Options, seconds
 from reconciler.cli.parameters import AllowEmpty, Settings, Values
 from reconciler.cli.run_http import DEFAULT_LISTEN, HookSecretFile, HttpOptions, Listen, Textfile
 from reconciler.cli.run_service import LogFrom
 from reconciler.cli.stopping import stopping
-from reconciler.errors import UsageError
 
-if TYPE_CHECKING:
-    from reconciler.source.source import Source
-
-SourcePath = Annotated[
-    Path | None,
-    typer.Option(
-        "--source",
-        metavar="PATH",
-        help="A git repository, of which the newest revision counts (manifests in the folder that "
-        "--manifests names), or a plain folder. Without it: the folder of --manifests.",
-    ),
-]
-Branch = Annotated[
-    str | None,
-    typer.Option("--branch", metavar="NAME", help="The branch of --source; default: its HEAD."),
-]
 Interval = Annotated[
     str,
     typer.Option(
@@ -68,8 +50,17 @@ MaxBlockJobs = Annotated[
 
 def run(
     options: Options,
-    source: SourcePath = None,
-    branch: Branch = None,
+    source: run_source.SourceLocation = None,
+    branch: run_source.BranchName = None,
+    tag: run_source.TagName = None,
+    revision: run_source.RevisionHash = None,
+    path: run_source.FolderInside = None,
+    source_ssh_key: run_source.SshKey = None,
+    source_known_hosts: run_source.KnownHosts = None,
+    source_token_file: run_source.TokenFile = None,
+    source_timeout: run_source.FetchTimeout = "2m",
+    verify_ssh: run_source.VerifySsh = None,
+    verify_openpgp: run_source.VerifyOpenpgp = None,
     interval: Interval = "1m",
     once: Once = False,
     report_only: ReportOnly = False,
@@ -108,7 +99,24 @@ def run(
     reading = running.Reading(
         values=tuple(values or ()), settings=tuple(settings or ()), allow_empty=allow_empty
     )
-    manifests = _source(options, source, branch)
+    stop = threading.Event()
+    manifests = run_source.source_of(
+        run_source.SourceValues(
+            source=source,
+            branch=branch,
+            tag=tag,
+            revision=revision,
+            path=path,
+            ssh_key=source_ssh_key,
+            known_hosts=source_known_hosts,
+            token_file=source_token_file,
+            timeout=source_timeout,
+            verify_ssh=verify_ssh,
+            verify_openpgp=verify_openpgp,
+        ),
+        options,
+        stop,
+    )
     log_to_stderr(options, log)
     outlets = running.Outlets(
         http=HttpOptions(listen=listen, hook_secret_file=hook_secret_file, textfile=textfile),
@@ -123,26 +131,9 @@ def run(
             ),
         ),
     )
-    stop = threading.Event()
     with stopping(stop) as signals:
         if once:
             return of_outcomes(running.once(options, manifests, reading, loop, outlets, stop))
         running.until_stopped(options, manifests, reading, loop, outlets, stop)
     # a service manager that asks us to end is obeyed, and that is no failure
     return ExitCode.INTERRUPTED if signal.SIGINT in signals else ExitCode.DONE
-
-
-def _source(options: Options, path: Path | None, branch: str | None) -> "Source":
-    from reconciler.source.folder import FolderSource
-    from reconciler.source.git import GitSource
-
-    if options.manifests == "-":
-        raise UsageError("cannot watch standard input", hint="virtsnap run -f FOLDER")
-    if path is not None and ((path / ".git").exists() or (path / "HEAD").is_file()):
-        return GitSource(path, subfolder=options.manifests or DEFAULT_MANIFESTS, branch=branch)
-    if branch is not None:
-        raise UsageError(
-            f"cannot follow branch {branch}: {path or 'the source'} is not a git repository",
-            hint="virtsnap run --source REPOSITORY --branch NAME",
-        )
-    return FolderSource(path if path is not None else Path(options.manifests or DEFAULT_MANIFESTS))

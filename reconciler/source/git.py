@@ -1,46 +1,59 @@
-"""Manifests in a local git repository, read from its objects: nothing is checked out."""
+"""Manifests in a git repository on this machine, read from its objects."""
 
-import hashlib
 import os
-import struct
-import zlib
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from shlex import quote
 
-from git import GitError, InvalidGitRepositoryError, NoSuchPathError, Repo, SymbolicReference
-from git.exc import ODBError
-from git.objects.fun import tree_entries_from_data
+from git import Repo
 
 from reconciler.errors import SourceError
-from reconciler.model.manifest_file import MAX_MANIFEST_BYTES, ManifestFile, is_manifest_path
-from reconciler.source.source import Fetched
-
-_FOLDER = 0o040000
-_SYMLINK = 0o120000
-_REGULAR = 0o100000
-_KIND = 0o170000
-#: What GitPython and gitdb raise for a repository that is damaged or may not be read.
-_UNREADABLE = (
-    *(GitError, ODBError, OSError, zlib.error, struct.error),
-    *(ValueError, LookupError, EOFError, AssertionError),
+from reconciler.source.command import Late, run_git
+from reconciler.source.objects import (
+    UNREADABLE,
+    first_line,
+    manifests_of,
+    opened,
+    read,
+    revision_behind,
 )
+from reconciler.source.refs import Refs
+from reconciler.source.signatures import Verification, signer_of
+from reconciler.source.source import Fetched
+from reconciler.source.wanted import Head, Tag, Wanted, words_for
+
+#: Seconds for a look at a repository on this machine.
+_LIMIT = 10.0
+
+
+def folder_parts(folder: str) -> tuple[str, ...]:
+    """The names that lead to *folder*, from the top of a repository."""
+    parts = tuple(part for part in PurePosixPath(folder).parts if part != ".")
+    if folder.startswith("/") or ".." in parts:
+        raise SourceError(
+            f"cannot use folder {folder}: it is not a path inside of the repository",
+            hint="virtsnap run --source REPOSITORY --path manifests",
+        )
+    return parts
 
 
 class GitSource:
-    """The folder *subfolder* of a branch; without *branch*, of what HEAD names."""
+    """The folder *subfolder* of *wanted*."""
 
     def __init__(
-        self, repository: Path, *, subfolder: str = "manifests", branch: str | None = None
+        self,
+        repository: Path,
+        *,
+        subfolder: str = "manifests",
+        wanted: Wanted = Head(),  # noqa: B008 - frozen
+        accepted: Verification | None = None,
     ) -> None:
         self._repository = repository
-        self._branch = branch
-        self._parts = tuple(part for part in PurePosixPath(subfolder).parts if part != ".")
-        if subfolder.startswith("/") or ".." in self._parts:
-            raise SourceError(
-                f"cannot use folder {subfolder}: it is not a path inside of the repository"
-            )
+        self._wanted = wanted
+        self._accepted = accepted
+        self._parts = folder_parts(subfolder)
+        self._refs: Refs | None = None
 
     @property
     def id(self) -> str:
@@ -49,141 +62,94 @@ class GitSource:
         return str((real.parent if real.name == ".git" else real).joinpath(*self._parts))
 
     def fetch(self) -> Fetched:
-        """The manifests of the newest revision of the branch."""
-        with _opened(self._repository) as repository:
-            revision = self._revision(repository)
-            with _explaining(f"revision {revision[:12]} of {self._repository}"):
-                folder = self._folder(repository, revision)
-                files = tuple(_manifests(repository, folder, "/".join(self._parts), ""))
-        return Fetched(files=tuple(sorted(files, key=lambda file: file.name)), revision=revision)
+        """The manifests of the newest revision that is wanted."""
+        with opened(self._repository) as repository:
+            with _explaining(self._repository, str(self._repository)):
+                named = read(repository, self._named(repository))
+                revision = revision_behind(repository, named)
+            name = revision.name.hex()
+            with _explaining(self._repository, f"revision {name[:12]} of {self._repository}"):
+                signed_by = (
+                    signer_of(named, revision, self._wanted, self._accepted)
+                    if self._accepted
+                    else None
+                )
+                files = manifests_of(
+                    *(repository, revision, self._parts),
+                    subject=str(self._repository),
+                    look=f"git -C {quote(str(self._repository))} ls-tree -d -r --name-only {name[:12]}",
+                )
+        return Fetched(files=files, revision=name, signed_by=signed_by)
 
     def watched(self) -> tuple[Path, ...]:
         """The refs; what names them in other places is in ``mark``."""
-        try:
-            with _opened(self._repository) as repository:
-                refs = Path(repository.common_dir, "refs")
-        except SourceError:
-            return ()
-        return (refs,) if refs.is_dir() else ()
+        refs = self._found_refs()
+        folder = None if refs is None else refs.common / "refs"
+        return (folder,) if folder is not None and folder.is_dir() else ()
 
     def concerns(self, path: Path) -> bool:
         """No path by itself: the mark tells."""
         return False
 
     def mark(self) -> Hashable:
-        """The newest revision, None when it cannot be found."""
-        try:
-            with _opened(self._repository) as repository:
-                return self._revision(repository)
-        except SourceError:
-            return None
+        """What the branch or tag names, None when it cannot be found; git is not started for it."""
+        refs = self._found_refs()
+        return None if refs is None else refs.named(self._wanted)
 
-    def _revision(self, repository: Repo) -> str:
-        with _explaining(str(self._repository)):
-            heads = {head.name: head for head in repository.heads}
-            where = repository.head if self._branch is None else heads.get(self._branch)
-            if where is None:
-                raise SourceError(
-                    f"cannot read {self._repository}: there is no branch {self._branch}",
-                    hint=f"the branches there are: {', '.join(sorted(heads)) or 'none'}",
-                )
-            if not heads and not repository.head.is_detached:
-                raise SourceError(
-                    f"cannot read {self._repository}: the repository has no revision yet",
-                    hint=f"git -C {quote(str(self._repository))} commit",
-                )
-            return str(SymbolicReference.dereference_recursive(repository, where.path))
+    def _found_refs(self) -> Refs | None:
+        """Where the refs are; looked for once, and again when they have gone."""
+        if self._refs is None or not self._refs.are_there():
+            try:
+                with opened(self._repository) as repository:
+                    self._refs = Refs(
+                        own=Path(repository.git_dir), common=Path(repository.common_dir)
+                    )
+            except SourceError:
+                self._refs = None
+        return self._refs
 
-    def _folder(self, repository: Repo, revision: str) -> bytes:
-        """The name of the tree of the folder."""
-        header = _whole(repository, bytes.fromhex(revision)).partition(b"\n")[0]
-        found = bytes.fromhex(header.removeprefix(b"tree ").decode("ascii"))
-        for part in self._parts:
-            trees = {
-                name: sha
-                for sha, mode, name in tree_entries_from_data(_whole(repository, found))
-                if mode & _KIND == _FOLDER
-            }
-            if part not in trees:
-                raise SourceError(
-                    f"cannot read {self._repository}: there is no folder"
-                    f" {'/'.join(self._parts)} in revision {revision[:12]}",
-                    hint=f"git -C {quote(str(self._repository))} ls-tree -d -r --name-only {revision[:12]}",
-                )
-            found = trees[part]
-        return found
+    def _named(self, repository: Repo) -> bytes:
+        """The object that *wanted* names: a revision or a tag."""
+        refs = Refs(own=Path(repository.git_dir), common=Path(repository.common_dir))
+        name = refs.named(self._wanted)
+        if name is not None:
+            return bytes.fromhex(name)
+        if isinstance(self._wanted, Head):
+            raise SourceError(
+                f"cannot read {self._repository}: the repository has no revision yet",
+                hint=f"git -C {quote(str(self._repository))} commit",
+            )
+        others = repository.tags if isinstance(self._wanted, Tag) else repository.heads
+        kind = "tags" if isinstance(self._wanted, Tag) else "branches"
+        raise SourceError(
+            f"cannot read {self._repository}: there is no {words_for(self._wanted)}",
+            hint=f"the {kind} there are: {', '.join(sorted(o.name for o in others)) or 'none'}",
+        )
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Repo]:
-    try:
-        repository = Repo(path)
-    except NoSuchPathError:
-        raise SourceError(
-            f"cannot read {path}: there is no such folder", hint="give the path of a git repository"
-        ) from None
-    except InvalidGitRepositoryError:
-        raise SourceError(
-            f"cannot read {path}: it is not a git repository",
-            hint=f"git -C {quote(str(path))} init",
-        ) from None
-    except (GitError, OSError) as error:
-        raise SourceError(f"cannot read {path}: {_first_line(error)}") from error
-    with repository:
-        if "GIT_DIR" in os.environ:
-            # A hook that starts us has this set for its own repository.  Set, it switches off git's
-            # look at who owns the repository, so it is not set without need.
-            repository.git.update_environment(GIT_DIR=str(repository.git_dir))
-        yield repository
-
-
-@contextmanager
-def _explaining(what: str) -> Iterator[None]:
+def _explaining(repository: Path, what: str) -> Iterator[None]:
     try:
         yield
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
+        if _is_doubted(repository):
+            raise SourceError(
+                f"cannot read {what}: the repository belongs to another user,"
+                " and git does not trust it",
+                hint="git config --system --add safe.directory"
+                f" {quote(os.path.realpath(repository))}",
+            ) from error
         raise SourceError(
-            f"cannot read {what}: {_first_line(error)}",
-            hint="git fsck; of another user's repository, git config safe.directory",
+            f"cannot read {what}: {first_line(error)}",
+            hint=f"git -C {quote(str(repository))} fsck",
         ) from error
 
 
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
-
-
-def _whole(repository: Repo, name: bytes) -> bytes:
-    """The content of an object, proven by its name: a damaged one may read as a shorter one."""
-    stream = repository.odb.stream(name)
-    kind, content = stream.type, stream.read()
-    del stream  # it reads on when it goes, which must be before git has gone
-    whole = b"%s %d\0%s" % (kind, len(content), content)
-    if hashlib.sha1(whole, usedforsecurity=False).digest() != name:
-        raise ValueError(f"the object {name.hex()} is damaged")
-    return bytes(content)
-
-
-def _manifests(repository: Repo, tree: bytes, folder: str, below: str) -> Iterator[ManifestFile]:
-    """The manifests of a tree.  *below* is the path from the folder of all manifests."""
-    for sha, mode, name in tree_entries_from_data(_whole(repository, tree)):
-        inside = f"{below}{name}"
-        path = f"{folder}/{inside}" if folder else inside
-        kind = mode & _KIND
-        if kind == _FOLDER and not name.startswith("."):
-            yield from _manifests(repository, sha, folder, f"{inside}/")
-        elif kind == _SYMLINK and is_manifest_path(inside):
-            # What it leads to would have to be looked for in the tree, or is not in it at all.
-            raise SourceError(
-                f"cannot read {path}: it is a symbolic link",
-                hint="put the file itself into the repository",
-            )
-        elif kind == _REGULAR and is_manifest_path(inside):
-            yield ManifestFile(path, _bounded(repository, sha))
-
-
-def _bounded(repository: Repo, name: bytes) -> bytes:
-    """The content of a file; of one that is too large, as much as shows that it is."""
-    if repository.odb.info(name).size > MAX_MANIFEST_BYTES:
-        return bytes(MAX_MANIFEST_BYTES + 1)
-    return _whole(repository, name)
+def _is_doubted(repository: Path) -> bool:
+    """git will not open what belongs to somebody else, whom its files could make it obey."""
+    # Without GIT_DIR git looks for the repository, and at whose it is.
+    try:
+        said = run_git(None, "-C", str(repository), "rev-parse", "--git-dir", seconds=_LIMIT)
+    except (Late, SourceError):
+        return False
+    return "dubious ownership" in said.err

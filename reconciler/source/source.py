@@ -14,6 +14,8 @@ class Fetched:
 
     files: tuple[ManifestFile, ...]
     revision: str | None
+    #: who vouches for the revision, where that is asked for
+    signed_by: str | None = None
 
 
 class Source(Protocol):

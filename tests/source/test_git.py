@@ -8,6 +8,7 @@ import pytest
 from reconciler.errors import SourceError
 from reconciler.model.manifest_file import MAX_MANIFEST_BYTES, ManifestFile
 from reconciler.source.git import GitSource
+from reconciler.source.wanted import Branch, Revision, Tag
 from tests.source.repository import MANIFEST, commit, git, make_repository
 
 WEB01 = ManifestFile("manifests/web01.yaml", MANIFEST.encode())
@@ -56,15 +57,15 @@ def test_a_bare_repository_is_read_without_a_checkout(repository: Path, tmp_path
 def test_packed_objects_and_refs_are_read(repository: Path) -> None:
     git(repository, "gc", "-q")
 
-    assert GitSource(repository, branch="main").fetch().files == (WEB01,)
+    assert GitSource(repository, wanted=Branch("main")).fetch().files == (WEB01,)
 
 
 def test_a_branch_is_read_whatever_is_checked_out(repository: Path) -> None:
     git(repository, "checkout", "-q", "-b", "next")
     commit(repository, {"manifests/web02.yaml": MANIFEST})
 
-    assert len(GitSource(repository, branch="main").fetch().files) == 1
-    assert len(GitSource(repository, branch="next").fetch().files) == 2
+    assert len(GitSource(repository, wanted=Branch("main")).fetch().files) == 1
+    assert len(GitSource(repository, wanted=Branch("next")).fetch().files) == 2
 
 
 def test_hidden_files_and_other_suffixes_are_not_manifests(repository: Path) -> None:
@@ -132,7 +133,7 @@ def test_a_repository_without_a_revision_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_missing_branch_names_those_there_are(repository: Path) -> None:
-    error = refusal(GitSource(repository, branch="mian"))
+    error = refusal(GitSource(repository, wanted=Branch("mian")))
 
     assert error.message.endswith("there is no branch mian")
     assert error.hint == "the branches there are: main"
@@ -186,3 +187,39 @@ def test_reading_leaves_no_trace(repository: Path) -> None:
     GitSource(repository).fetch()
 
     assert sorted((p, p.stat().st_mtime_ns) for p in repository.rglob("*")) == before
+
+
+def test_a_tag_and_a_revision_can_be_read(repository: Path) -> None:
+    first = git(repository, "rev-parse", "HEAD")
+    git(repository, "tag", "-a", "-m", "x", "v1")
+    commit(repository, {"manifests/web02.yaml": MANIFEST})
+
+    assert GitSource(repository, wanted=Tag("v1")).fetch().revision == first
+    assert GitSource(repository, wanted=Revision(first)).fetch().files == (WEB01,)
+
+
+def test_a_missing_tag_names_those_there_are(repository: Path) -> None:
+    git(repository, "tag", "v1")
+
+    assert refusal(GitSource(repository, wanted=Tag("v2"))).hint == "the tags there are: v1"
+
+
+def test_a_revision_that_is_none_is_an_error(repository: Path) -> None:
+    tree = git(repository, "rev-parse", "HEAD^{tree}")
+
+    assert "not a revision" in refusal(GitSource(repository, wanted=Revision(tree))).message
+    assert "cannot read" in refusal(GitSource(repository, wanted=Revision("a" * 40))).message
+
+
+def test_a_repository_of_another_user_is_an_error_with_the_command_that_trusts_it(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # git's own switch to be tested by; without it this test would have to be root's
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+    error = refusal(GitSource(repository))
+
+    assert "belongs to another user" in error.message
+    assert error.hint == f"git config --system --add safe.directory {repository}"

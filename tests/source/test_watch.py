@@ -12,6 +12,7 @@ import pytest
 from reconciler.source.folder import FolderSource
 from reconciler.source.git import GitSource
 from reconciler.source.source import Source
+from reconciler.source.wanted import Branch
 from reconciler.source.watch import changes
 from tests.source.repository import MANIFEST, commit, git, make_repository
 
@@ -102,7 +103,7 @@ def test_a_new_revision_is_told(tmp_path: Path, *, pack: bool) -> None:
     commit(repository, {"manifests/web01.yaml": MANIFEST})
     if pack:
         git(repository, "pack-refs", "--all")
-    with reasons(GitSource(repository, branch="main")) as heard:
+    with reasons(GitSource(repository, wanted=Branch("main"))) as heard:
         (repository / "manifests/web02.yaml").write_text(MANIFEST)
         assert hears_nothing(heard)
 
@@ -110,10 +111,21 @@ def test_a_new_revision_is_told(tmp_path: Path, *, pack: bool) -> None:
         assert heard.get(timeout=SOON) == "changed"
 
 
+def test_a_push_to_a_bare_repository_is_told(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "desired")
+    commit(repository, {"manifests/web01.yaml": MANIFEST})
+    git(tmp_path, "clone", "-q", "--bare", "desired", "bare.git")
+    with reasons(GitSource(tmp_path / "bare.git")) as heard:
+        commit(repository, {"manifests/web02.yaml": MANIFEST})
+        git(repository, "push", "-q", str(tmp_path / "bare.git"), "main")
+
+        assert heard.get(timeout=SOON) == "changed"
+
+
 def test_another_branch_is_not_told(tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "desired")
     commit(repository, {"manifests/web01.yaml": MANIFEST})
-    with reasons(GitSource(repository, branch="main")) as heard:
+    with reasons(GitSource(repository, wanted=Branch("main"))) as heard:
         git(repository, "branch", "other")
 
         assert hears_nothing(heard)
