@@ -213,9 +213,6 @@ def resolve(
     def value(name: str) -> Any:
         return given[name] if given[name] is not None else settings.get(name)
 
-    source = settings.get("source")
-    if source is not None and (not isinstance(source, dict) or set(source) - {"id"}):
-        raise UsageError("cannot use the config file: `source` must be a mapping with `id`")
     return Options(
         connect=given["connect"],
         default_uri=str(
@@ -236,7 +233,7 @@ def resolve(
         lock_timeout=_duration("lock_timeout", value("lock_timeout"), absent=0.0),
         state_dir=_path(environment.get("VIRTSNAP_STATE_DIR") or settings.get("state_dir")),
         runtime_dir=_path(environment.get("VIRTSNAP_RUNTIME_DIR") or settings.get("runtime_dir")),
-        source_id=environment.get("VIRTSNAP_SOURCE_ID") or (source or {}).get("id"),
+        source_id=environment.get("VIRTSNAP_SOURCE_ID") or settings.get("source_id"),
     )
 
 

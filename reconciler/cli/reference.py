@@ -33,7 +33,7 @@ def _commands() -> Iterator[str]:
     yield "`virtsnap [OPTIONS] VERB [OPTIONS]`. Common options are accepted before and after the verb;"
     yield "after the verb wins, lists add up. Every option can be set in the environment and as a key of"
     yield "`/etc/virtsnap/virtsnap.yaml`, then `~/.config/virtsnap/virtsnap.yaml` (keys are the names of"
-    yield "options without dashes in front; besides them `state-dir`, `runtime-dir` and `source: {id: …}`)."
+    yield "options without dashes in front; besides them `state-dir` and `runtime-dir`; `source` may be `{url: …, id: …}`)."
     yield "The command line wins over the environment, the environment over the files.\n"
     yield "Results go to stdout, errors and notes to stderr. Exit codes: [exit-codes.md](exit-codes.md).\n"
     yield "## Common options\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from reconciler.errors import VirtsnapError
+from reconciler.errors import UsageError, VirtsnapError
 
 #: Keys that no option has.
 EXTRA_KEYS = ("state_dir", "runtime_dir", "source")
@@ -28,6 +28,24 @@ def read_settings(files: Collection[Path], *, known: Collection[str]) -> dict[st
     for file in files:
         settings |= _read(file, known)
     return settings
+
+
+def split_source(settings: dict[str, Any]) -> dict[str, Any]:
+    """`source` is where manifests come from, or a mapping that says also what they are known by.
+
+    Afterwards it is the first, and ``source_id`` the second.
+    """
+    source = settings.get("source")
+    if source is None or isinstance(source, str):
+        return settings
+    if not isinstance(source, dict) or not source or set(source) - {"id", "url"}:
+        raise UsageError(
+            "cannot use the config file: `source` must be a URL or path, or a mapping with `id`"
+            " and `url`"
+        )
+    others = {key: value for key, value in settings.items() if key != "source"}
+    split = {"source": source.get("url"), "source_id": source.get("id")}
+    return others | {key: str(value) for key, value in split.items() if value is not None}
 
 
 def _read(file: Path, known: Collection[str]) -> dict[str, Any]:

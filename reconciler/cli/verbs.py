@@ -13,7 +13,7 @@ from typer.models import OptionInfo
 
 from reconciler.cli.exit_code import ExitCode
 from reconciler.cli.options import COMMON, Options, environment_name, resolve
-from reconciler.cli.settings import config_files, read_settings
+from reconciler.cli.settings import config_files, read_settings, split_source
 
 #: Takes the options in force and its own parameters; returns the exit code.
 Verb = Callable[..., int]
@@ -111,7 +111,7 @@ def add_root(app: typer.Typer) -> None:
 
 def _settings(app: typer.Typer) -> dict[str, Any]:
     known = {option.name for option in COMMON if option.is_setting} | set(own_options(app))
-    return read_settings(config_files(os.environ), known=known)
+    return split_source(read_settings(config_files(os.environ), known=known))
 
 
 def own_options(app: typer.Typer) -> Mapping[str, str]:

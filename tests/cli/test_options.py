@@ -111,7 +111,7 @@ def test_the_environment_sets_options_of_verbs_too(
         ("- a\n", "it must be a mapping"),
         ("a: [\n", "virtsnap.yaml:2:1: "),
         ("output: pdf\n", "cannot print as 'pdf'"),
-        ("source: {name: x}\n", "`source` must be a mapping with `id`"),
+        ("source: {name: x}\n", "`source` must be a URL or path, or a mapping with `id` and `url`"),
         ("version: true\n", "unknown key 'version'"),
     ],
 )
