@@ -142,7 +142,28 @@ def test_an_ssh_key_of_another_time_is_refused(repository: Path, ann: Path, tmp_
     sign_with_ssh(repository, ann)
     then = allowed_signers(tmp_path / "then", ("ann@x", 'valid-before="20200101Z"', ann))
 
-    assert "lists, but not for git or not for that time" in refusal(source(repository, ssh=then))
+    assert "lists, but not for that time" in refusal(source(repository, ssh=then))
+
+
+def test_an_ssh_key_for_something_else_than_git_is_refused(
+    repository: Path, ann: Path, tmp_path: Path
+) -> None:
+    sign_with_ssh(repository, ann)
+    files = allowed_signers(tmp_path / "files", ("ann@x", 'namespaces="file"', ann))
+
+    message = refusal(source(repository, ssh=files))
+
+    assert message.startswith("cannot accept revision ")
+    assert "namespace" in message
+
+
+def test_a_message_that_quotes_a_signature_does_no_harm(
+    repository: Path, ann: Path, allowed: Path
+) -> None:
+    quoted = "as in\n\n-----BEGIN PGP SIGNATURE-----\nx\n-----BEGIN SSH SIGNATURE-----\nx"
+    sign_with_ssh(repository, ann, "commit", "-q", "--amend", "-S", "-m", quoted)
+
+    assert source(repository, ssh=allowed).fetch().signed_by
 
 
 def test_an_ssh_key_that_has_run_out_cannot_sign_for_the_past(
@@ -203,7 +224,7 @@ def test_a_signature_of_something_else_is_bad(repository: Path, ann: Path, allow
         git(repository, "hash-object", "-t", "commit", "-w", "whole"),
     )
 
-    assert "its signature is bad" in refusal(source(repository, ssh=allowed))
+    assert "its signature does not hold" in refusal(source(repository, ssh=allowed))
 
 
 def test_a_second_signature_is_refused_whoever_made_it(
