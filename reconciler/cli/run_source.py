@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -184,6 +185,12 @@ def _local(address: "LocalAddress", values: SourceValues, options: Options) -> "
     from reconciler.source.git import GitSource
     from reconciler.source.local import PathSource, is_repository
 
+    if address.path.is_file():
+        # A part of what there is says nothing about what has gone (law 8).
+        raise UsageError(
+            f"cannot use source {address.path}: it is a file, and no repository or folder",
+            hint=f"virtsnap run -f {quote(str(address.path))}",
+        )
     for flag, given in _for_remotes(values):
         if given is not None:
             raise UsageError(

@@ -58,7 +58,7 @@ class PathSource:
         return None if found is None else found.mark()
 
     def _seen(self) -> Source | None:
-        if self._is_repository or not self._path.exists():
+        if self._is_repository or not self._path.is_dir():
             return self._found
         self._is_repository = is_repository(self._path)
         if self._is_repository:

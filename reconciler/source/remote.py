@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ class RemoteSettings:
     #: where clones are
     clones: Path
     credentials: Credentials = field(default_factory=Credentials)
-    #: seconds, for all of one fetch
+    #: seconds, for all of one fetch, with the wait for others and a second try
     limit: float = 120.0
     #: ends a fetch under way
     stop: threading.Event = field(default_factory=threading.Event)
@@ -75,14 +76,15 @@ class RemoteSource:
     def fetch(self) -> Fetched:
         """What is there now; what was fetched before never stands in for it."""
         login = login_for(self._address, self._settings.credentials)
+        due = time.monotonic() + self._settings.limit
         with self._clone.locked(seconds=self._settings.limit, stop=self._settings.stop):
             if self._clone.is_there():
                 try:
-                    return self._fetched(login)
+                    return self._fetched(login, due)
                 except (Unexplained, _Damaged):
                     pass  # perhaps it is the clone that is to blame: once more with a new one
             self._clone.make()
-            return self._fetched(login)
+            return self._fetched(login, due)
 
     def watched(self) -> tuple[Path, ...]:
         """Nothing on this machine."""
@@ -96,15 +98,16 @@ class RemoteSource:
         """Always the same: what has changed shows in the next fetch only."""
         return None
 
-    def _fetched(self, login: Login) -> Fetched:
+    def _fetched(self, login: Login, due: float) -> Fetched:
         if isinstance(self._wanted, Revision):
             # A revision that we have is not asked for again; but is the repository still there?
-            self._git("ls-remote", "-q", "--", self._address.url, "HEAD", login=login)
+            self._git("ls-remote", "-q", "--", self._address.url, "HEAD", login=login, due=due)
         self._git(
             *("fetch", "-q", "--depth=1", "--no-tags", "--no-recurse-submodules", "--force"),
             *("--no-auto-maintenance", "--no-write-fetch-head", "--", self._address.url),
             f"+{ref_of(self._wanted)}:{_FETCHED}",
             login=login,
+            due=due,
         )
         try:
             fetched = self._read()
@@ -136,13 +139,13 @@ class RemoteSource:
             )
         return Fetched(files=files, revision=revision.name.hex(), signed_by=signed_by)
 
-    def _git(self, *words: str, login: Login) -> None:
+    def _git(self, *words: str, login: Login, due: float) -> None:
         settings = self._settings
         try:
             said = run_git(
                 self._clone.folder,
                 *words,
-                seconds=settings.limit,
+                seconds=due - time.monotonic(),
                 stop=settings.stop,
                 settings=login.settings,
                 environment=login.environment,

@@ -137,6 +137,15 @@ def test_a_plain_folder_refuses_by_name_what_only_a_repository_has(
     assert "is not a git repository" in result.err
 
 
+def test_a_single_file_is_no_source(virtsnap: Command, tmp_path: Path) -> None:
+    (tmp_path / "web01.yaml").write_text(manifest("web01", "s1"))
+
+    result = virtsnap("run", "--once", "--source", str(tmp_path / "web01.yaml"))
+
+    assert result.code == 64
+    assert "it is a file, and no repository or folder" in result.err
+
+
 def test_a_path_that_is_not_there_yet_may_become_a_repository_and_stays_one(
     virtsnap: Command, repository: Path, tmp_path: Path
 ) -> None:
