@@ -4,8 +4,9 @@ import re
 
 #: Up to the last ``@`` before a slash: a password may hold one too.
 _PASSWORD_IN_AUTHORITY = re.compile(r"(//[^/@:\s]*):[^/\s]*@")
+#: Only from the beginning of a word: from each of its letters, a long word would take its square.
 _SECRET_PARAMETER = re.compile(
-    r"(?i)([\w.-]*(?:pass(?:word|wd|phrase)?|secret|token|api_?key))=[^&\s'\"]*"
+    r"(?i)(?<![\w.-])([\w.-]*(?:pass(?:word|wd|phrase)?|secret|token|api_?key))=[^&\s'\"]*"
 )
 
 

@@ -9,8 +9,9 @@ from reconciler.model.secrets import without_secrets
 from reconciler.source.address import RemoteAddress
 from reconciler.source.wanted import Head, Wanted, words_for
 
-#: Characters; git may repeat what a server says.
+#: Characters; git repeats what a server says, who may say what takes long to look through.
 _LONGEST = 300
+_LOOKED_AT = 8192
 
 
 class Unexplained(SourceError):
@@ -21,7 +22,8 @@ def complaint(
     address: RemoteAddress, wanted: Wanted, said: str, *, secrets: tuple[str, ...] = ()
 ) -> SourceError:
     """The error for what git *said*; ``Unexplained`` when it is none that we know."""
-    lines = [line for line in said.splitlines() if not line.startswith("remote:")]
+    lines = said[-_LOOKED_AT:].splitlines()
+    lines = [line for line in lines if not line.startswith("remote:")]
     text = "\n".join(lines)
     subject = f"cannot fetch {address}"
     for pattern, cause, hint in _KNOWN:
@@ -43,8 +45,8 @@ def _telling(lines: list[str], secrets: tuple[str, ...]) -> str:
     line = next(iter([*marked, *(line for line in lines if line.strip())]), "git failed")
     for secret in secrets:
         line = line.replace(secret, "***")
-    line = re.sub(r"^(fatal|error): ", "", without_secrets(line)).strip().rstrip(".")
-    return line[:_LONGEST]
+    line = without_secrets(re.sub(r"^(fatal|error): ", "", line)[:_LONGEST])
+    return line.strip().rstrip(".")
 
 
 def _by_hand(address: RemoteAddress) -> str:
