@@ -12,6 +12,7 @@ from reconciler.source.remote import RemoteSource
 from tests.cli.conftest import Command, manifest
 from tests.drawing import domain, host
 from tests.source.repository import commit, git, make_repository
+from tests.source.serving import SshStandIn
 from tests.source.signing import allowed_signers, sign_with_ssh, ssh_key
 
 
@@ -85,6 +86,28 @@ def test_a_source_elsewhere_keeps_its_clone_in_the_state_folder(tmp_path: Path) 
     with pytest.raises(SourceError):
         found.fetch()
     assert (tmp_path / "state" / "sources").is_dir()
+
+
+def test_a_repository_elsewhere_is_applied_and_when_it_goes_nothing_is(
+    virtsnap: Command, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = SshStandIn(tmp_path / "bin")
+    stand_in.folder.mkdir()
+    monkeypatch.setenv("PATH", stand_in.put_first())
+    arguments = ("run", "--once", "--source", f"git@h:{repository}")
+
+    assert virtsnap(*arguments).code == 0
+    assert is_taken(virtsnap)
+    ledger = virtsnap.host.observe().domains[0].ledger
+    assert ledger is not None
+    assert {entry.source for entry in ledger.entries} == {f"ssh://h{repository}//manifests"}
+
+    repository.rename(tmp_path / "gone")
+    result = virtsnap(*arguments)
+    assert result.code == 1
+    assert result.err.startswith("cannot fetch ssh://h/")
+    assert "hint: git ls-remote" in result.err
+    assert is_taken(virtsnap)
 
 
 @pytest.mark.parametrize(
