@@ -4,7 +4,8 @@
 set -eu
 packages="git make python3 python3-venv python3-dev gcc pkg-config libvirt-dev
  libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
- qemu-system-x86 qemu-utils ovmf swtpm swtpm-tools e2fsprogs util-linux"
+ qemu-system-x86 qemu-utils ovmf swtpm swtpm-tools e2fsprogs util-linux
+ gnupg openssl openssh-client systemd"
 missing=""
 for package in $packages; do
   state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)

@@ -101,6 +101,8 @@ class HeldBecause(enum.StrEnum):
     DISRUPTION_NEVER = "DisruptionNever"
     #: it stops the guest, and no window is open
     WINDOW_CLOSED = "WindowClosed"
+    #: it would not end inside any of the windows
+    WINDOW_TOO_SHORT = "WindowTooShort"
     #: a step before it is held
     BEHIND_HELD = "BehindHeld"
     #: a domain of ``dependsOn`` is not done
@@ -143,7 +145,7 @@ class DomainPlan:
     suspended_by: tuple[SuspendedBy, ...] = ()
     #: what ``virtsnap suspend`` said of it
     by_hand: ByHand | None = None
-    #: in a pass of ``run``: from then on no disruptive step begins
+    #: in a pass of ``run``: from then on no disruptive step begins, as it would not end inside
     window_closes: datetime | None = None
     #: sentences for people: what is unusual and yet planned
     warnings: tuple[str, ...] = ()

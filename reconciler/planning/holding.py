@@ -16,7 +16,7 @@ from reconciler.model.desired import DesiredDomain, DesiredHost, Disruption
 from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Step
 from reconciler.model.request import Consent
 from reconciler.model.suspension import ByHand, SuspendedBy
-from reconciler.planning import windows
+from reconciler.planning import lasting, windows
 
 _Cause = tuple[HeldUntil | datetime, HeldBecause]
 
@@ -38,7 +38,9 @@ def with_held(
         return replace(plan, held_from_run=held)
     closes = None
     if wish is not None and wish.disruption is Disruption.WINDOW:
-        closes = windows.closing(wish.windows, now)
+        closing = windows.closing(wish.windows, now)
+        # what begins later would not end inside
+        closes = closing - lasting.disruption(plan.steps, wish) if closing else None
     return replace(plan, held=held, held_from_run=held, window_closes=closes)
 
 
@@ -67,7 +69,7 @@ def from_loop(
     for step in steps:
         if step.id in never_held or _ends_what_is_done(step, steps, found):
             continue
-        own = _cause(step, approvals, wish, now)
+        own = _cause(step, approvals, wish, now, steps)
         if own is not None:
             until = own[0] if until is None else _later(until, own[0])
             found.append(Held(step=step.id, until=until, because=own[1]))
@@ -120,7 +122,11 @@ def may_wait(wish: DesiredDomain | None) -> bool:
 
 
 def _cause(
-    step: Step, approvals: frozenset[str], wish: DesiredDomain | None, now: datetime
+    step: Step,
+    approvals: frozenset[str],
+    wish: DesiredDomain | None,
+    now: datetime,
+    steps: Sequence[Step],
 ) -> _Cause | None:
     if step.id in approvals:
         return HeldUntil.APPROVAL, HeldBecause.NEEDS_APPROVAL
@@ -132,12 +138,21 @@ def _cause(
             return HeldUntil.APPROVAL, HeldBecause.DISRUPTION_NEVER
         case Disruption.WINDOW:
             assert wish is not None
-            if windows.closing(wish.windows, now) is not None:
-                return None
-            opening = windows.next_opening(wish.windows, now)
-            return opening or HeldUntil.APPROVAL, HeldBecause.WINDOW_CLOSED
+            return _of_windows(wish, now, steps)
         case Disruption.ALLOWED:
             return None
+
+
+def _of_windows(wish: DesiredDomain, now: datetime, steps: Sequence[Step]) -> _Cause | None:
+    """A step that would not end inside of a window is not begun in it."""
+    takes = lasting.disruption(steps, wish)
+    if wish.windows and all(window.duration < takes for window in wish.windows):
+        return HeldUntil.APPROVAL, HeldBecause.WINDOW_TOO_SHORT
+    closing = windows.closing(wish.windows, now)
+    if closing is not None and now + takes <= closing:
+        return None
+    opening = windows.next_opening(wish.windows, now)
+    return opening or HeldUntil.APPROVAL, HeldBecause.WINDOW_CLOSED
 
 
 def _later(one: HeldUntil | datetime, other: HeldUntil | datetime) -> HeldUntil | datetime:

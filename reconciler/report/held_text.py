@@ -71,6 +71,8 @@ def _held(held: Held) -> str:
             return "held: disruptive, needs a person's apply, or `disruption: window`"
         case HeldBecause.WINDOW_CLOSED:
             return f"held {_until(held)} (window)"
+        case HeldBecause.WINDOW_TOO_SHORT:
+            return "held: it may last longer than any of the windows; needs a person's apply"
         case HeldBecause.BEHIND_HELD:
             return f"held {_until(held)}: it comes after a step that is held"
         case HeldBecause.DELETION_BUDGET:
@@ -87,6 +89,8 @@ def _in_run(held: Held) -> str:
             return "disruptive: run holds it back (disruption: never)"
         case HeldBecause.WINDOW_CLOSED:
             return f"disruptive: run holds it back {_until(held)} (window)"
+        case HeldBecause.WINDOW_TOO_SHORT:
+            return "disruptive: run holds it back, it may last longer than any of the windows"
         case HeldBecause.BEHIND_HELD | HeldBecause.DEPENDS_ON | HeldBecause.SUSPENDED:
             return ""
         case HeldBecause.DELETION_BUDGET:

@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from reconciler.model.desired import DesiredDomain, Disruption, Prune, Window
+from reconciler.model.action import ShutDownDomain
+from reconciler.model.desired import DesiredDomain, Disruption, Prune, Shutdown, Window
 from reconciler.model.plan import Estimate, HeldBecause, HeldUntil, Reason, Risk, Step
+from reconciler.model.power import PowerState
 from reconciler.model.request import Consent, PlanRequest, Selection
 from reconciler.planning import creating, differ, holding
 from reconciler.planning.builder import Builder
@@ -144,3 +146,36 @@ def test_a_suspended_domain_shows_its_steps_and_holds_them_all_from_everybody() 
     assert [line(each.action) for each in plan.steps] == ["create s1 vda"]
     assert [each.because for each in plan.held] == [HeldBecause.SUSPENDED]
     assert plan.open_steps == ()
+
+
+def stopping(seconds: int, *, written: int = 0) -> tuple[tuple[Step, ...], DesiredDomain]:
+    """A shutdown of at most *seconds* and a step that copies *written* bytes; windows of two hours."""
+    shut = ShutDownDomain(timeout=seconds, then_destroy=False, owes=PowerState.RUNNING)
+    given = (
+        replace(step(1, shut, Reason.TAKEN_SHUT_OFF), risk=STOPS),
+        replace(
+            step(2, commit(), Reason.NOT_IN_MANIFEST),
+            risk=STOPS,
+            estimate=Estimate(bytes=written, downtime=True),
+        ),
+    )
+    return given, replace(
+        wish(Disruption.WINDOW, WINDOW), shutdown=Shutdown(timeout=seconds, then_destroy=False)
+    )
+
+
+def test_what_would_not_end_inside_the_window_is_not_begun_in_it() -> None:
+    given, domain = stopping(600)
+    closes = SUNDAY + timedelta(hours=2)
+
+    assert held(given, domain, now=closes - timedelta(minutes=10)) == []
+    (first, *_) = held(given, domain, now=closes - timedelta(minutes=9))
+    assert first[1:] == (SUNDAY + timedelta(days=7), HeldBecause.WINDOW_CLOSED)
+
+
+def test_what_lasts_longer_than_any_window_needs_a_person() -> None:
+    given, domain = stopping(60, written=2**40)
+
+    (first, *_) = held(given, domain, now=SUNDAY)
+
+    assert first[1:] == (HeldUntil.APPROVAL, HeldBecause.WINDOW_TOO_SHORT)
