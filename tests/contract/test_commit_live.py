@@ -15,6 +15,7 @@ from tests.contract.bench import (
     chain,
     commit,
     go_on,
+    inside,
     nothing,
     seen,
     take,
@@ -200,6 +201,17 @@ def test_one_job_a_disk(bench: Bench) -> None:
         run(bench, handle, commit(base, s1, method=CommitMethod.LIVE))
 
     assert caught.value.code is not None
+    bench.host.abort_job(handle.uuid, VDA)
+
+
+def test_no_snapshot_is_taken_inside_an_image_that_a_job_is_at_work_on(bench: Bench) -> None:
+    handle = two_snapshots(bench)
+    run(bench, handle, commit(*chain(bench, handle)[1:], method=CommitMethod.ACTIVE))
+
+    with pytest.raises(HypervisorError) as caught:
+        bench.host.create_snapshot(handle.uuid, inside(bench, handle, "i1"), quiesce=False)
+
+    assert caught.value.code == 83
     bench.host.abort_job(handle.uuid, VDA)
 
 

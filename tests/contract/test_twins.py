@@ -20,6 +20,7 @@ from tests.contract.bench import (
     chain,
     commit,
     go_on,
+    inside,
     nothing,
     seen,
     take,
@@ -143,6 +144,26 @@ def records_are_dropped_by_hand(bench: Bench, handle: Handle, look: Callable[[],
     look()
 
 
+def a_record_below_an_internal_one_is_dropped_by_hand(
+    bench: Bench, handle: Handle, look: Callable[[], None]
+) -> None:
+    take(bench, handle, "s1")
+    bench.host.create_snapshot(handle.uuid, inside(bench, handle, "i1"), quiesce=False)
+    take(bench, handle, "s2")
+    bench.drop_record(handle, "s1")
+    look()
+
+
+def a_domain_that_ran_gets_more_overlays_while_off(
+    bench: Bench, handle: Handle, look: Callable[[], None]
+) -> None:
+    take(bench, handle, "s1", ["vda"])
+    bench.shut_off(handle)
+    for name in ("s2", "s3"):
+        take(bench, handle, name)
+        look()
+
+
 def a_merged_ones_record_is_dropped_by_hand(
     bench: Bench, handle: Handle, look: Callable[[], None]
 ) -> None:
@@ -237,6 +258,14 @@ def test_snapshots(benches: tuple[Bench, Bench], *, running: bool) -> None:
 @pytest.mark.parametrize("running", [True, False], ids=["running", "off"])
 def test_records_dropped_by_hand(benches: tuple[Bench, Bench], *, running: bool) -> None:
     compare(benches, records_are_dropped_by_hand, disks=2, running=running)
+
+
+def test_a_record_below_an_internal_one(benches: tuple[Bench, Bench]) -> None:
+    compare(benches, a_record_below_an_internal_one_is_dropped_by_hand, disks=2, running=False)
+
+
+def test_a_chain_that_is_spelled_out_grows_while_off(benches: tuple[Bench, Bench]) -> None:
+    compare(benches, a_domain_that_ran_gets_more_overlays_while_off, disks=2, running=True)
 
 
 @pytest.mark.parametrize(

@@ -161,10 +161,11 @@ def _check(
     for target in kind.inside:
         if domain.disk(target).format != "qcow2":
             raise refuse(f"{target} is not qcow2", 67)
-    for target, overlay in overlays.items():
+    for target in (*overlays, *sorted(kind.inside)):
         domain.disk(target)
         if target in domain.jobs:
             raise refuse(f"a block job runs on {target}", 83)
+    for overlay in overlays.values():
         if overlay in world.storage.files or list(overlays.values()).count(overlay) > 1:
             raise refuse(f"{overlay} exists", 67)
         if is_below_dev(folder_of(overlay)) or folder_of(overlay) not in world.storage.folders:
@@ -275,15 +276,17 @@ def _switch(world: World, domain: FakeDomain, target: DiskTarget, overlay: Image
             if disk.stated is None:
                 disk.spelled_above = old
             disk.source, disk.format = overlay, "qcow2"
-            # A shut-off domain gets no <backingStore>, both definitions of a running one do.
-            disk.stated = (*was_open, overlay) if domain.live is not None and was_open else None
+            # A shut-off domain's <backingStore> grows where it has one; both definitions of a
+            # running one get it.
+            below = was_open if domain.live is not None else disk.stated
+            disk.stated = (*below, overlay) if below else None
 
 
 def forget(world: World, domain: FakeDomain, name: SnapshotName) -> None:
-    """Drop the record as libvirt's METADATA_ONLY does: 9.0 rewrites what descendants froze."""
+    """Drop the record as METADATA_ONLY does: 9.0 rewrites what external descendants froze."""
     record = domain.record(name)
     if world.version < LIBVIRT_9_9:
-        for heir in _descendants(domain, name):
+        for heir in filter(_is_external, _descendants(domain, name)):
             for disk in heir.disks.values():
                 said = record.disks.get(disk.target)
                 if said is not None and said.overlay == disk.source:
@@ -342,6 +345,11 @@ def change_source(
         record.inactive[target] = source
     record.disks[target].source = source
     record.disks[target].source_format = image_format
+
+
+def _is_external(record: FakeRecord) -> bool:
+    kinds = {disk.capture for disk in record.disks.values()}
+    return DiskCapture.EXTERNAL in kinds or record.memory is MemoryCapture.EXTERNAL
 
 
 def _descendants(domain: FakeDomain, name: SnapshotName) -> list[FakeRecord]:
