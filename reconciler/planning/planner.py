@@ -3,7 +3,7 @@
 from datetime import datetime
 from difflib import get_close_matches
 
-from reconciler.model.action import Action, AdoptSnapshot, RenewLedger, ThawGuest
+from reconciler.model.action import Action, AdoptRequest, AdoptSnapshot, RenewLedger, ThawGuest
 from reconciler.model.desired import Desired, DesiredDomain, DesiredHost, Unmanaged
 from reconciler.model.domain import ObservedDomain, ObservedHost
 from reconciler.model.drift import (
@@ -261,7 +261,8 @@ def _is_ledger_alone(action: Action) -> bool:
         case AdoptSnapshot():
             return not action.writes_mark
         case _:
-            return isinstance(action, ThawGuest | RenewLedger)
+            # a ledger that is rebuilt without them would have each request done once more
+            return isinstance(action, ThawGuest | RenewLedger | AdoptRequest)
 
 
 def _block(builder: Builder, world: World, drift: Drift) -> None:

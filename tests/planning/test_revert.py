@@ -143,6 +143,27 @@ def test_a_request_that_the_journal_knows_is_done() -> None:
     assert not codes(plan_of(fake, wish))
 
 
+@pytest.mark.parametrize("is_known", [True, False], ids=["done", "unproven"])
+def test_a_ledger_that_is_rebuilt_while_nothing_else_may_be_done_knows_the_request_too(
+    is_known: bool,
+) -> None:
+    fake = two_snapshots()
+    wish = wanted("web01", "s1", "s2", revert=back("s1", discards=True))
+    if is_known:
+        reconciled(fake, desired(wish), PlanRequest())
+    Administrator(fake).lose_ledger("web01")
+    fake.domain("web01").has_managed_save = True
+
+    blocked = reconciled(fake, desired(wish), PlanRequest())
+    fake.domain("web01").has_managed_save = False
+
+    assert "ManagedSave" in codes(blocked.domain)
+    assert [line for line in steps(blocked.domain) if "request" in line] == [
+        f"adopt-request r1 {'done' if is_known else 'unproven'}"
+    ]
+    assert not [s for s in steps(plan_of(fake, wish)) if s.startswith("revert")]
+
+
 def test_a_request_that_a_record_knows_is_done() -> None:
     fake = two_snapshots()
     wish = wanted("web01", "s1", "s2", revert=back("s1"))
