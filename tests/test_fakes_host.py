@@ -118,6 +118,15 @@ def test_a_removed_file_is_missing_and_its_content_gone() -> None:
     assert missing == [S1]
 
 
+def test_a_guest_that_was_just_started_is_not_frozen() -> None:
+    fake = host(domain("web01", shut_off, vda="base"))
+    fake.domain("web01").agent.is_frozen = True
+
+    Administrator(fake).start("web01")
+
+    assert not fake.domain("web01").agent.is_frozen
+
+
 def test_a_stale_stated_chain_boots_other_data() -> None:
     fake = host(domain("web01", shut_off, vda="base ← s1 ← s2"))
     whole = fake.guest_view("web01", "vda")

@@ -22,6 +22,8 @@ def start(world: World, domain: FakeDomain, *, is_paused: bool = False) -> None:
         open_disk(world, disk)
     domain.live, domain.is_paused, domain.has_managed_save = live, is_paused, False
     domain.boots += 1
+    # whatever the last one was in: it has just come up
+    domain.agent.is_frozen = domain.agent.has_freeze_queued = False
 
 
 def shut_off(world: World, domain: FakeDomain) -> None:
@@ -108,7 +110,7 @@ def open_disk(world: World, disk: FakeDisk) -> None:
     if chain is None:
         found = world.storage.header_chain(disk.source)
         chain = found.images if found else (disk.source,)
-    for path in chain:
+    for path in chain if not disk.is_optional else ():
         world.storage.file(path)
     disk.stated = chain
     _refuse_when_locked(world, disk)

@@ -208,7 +208,8 @@ def _wrongly_gone(was: Before, fake: WatchedHost, gone: list[Named]) -> Iterator
     for uuid, name in gone:
         domain = fake.world.domain(uuid)
         wish = wish_for(domain, was.situation.desired)
-        if (uuid, name) not in was.managed:
+        # what a pass records for itself, and nobody else, may go with it: the present definition
+        if (uuid, name) not in was.managed and (uuid, name) not in fake.born:
             yield uuid, name, "not ours"
         if (domain.name, name) in was.dangling | was.deleting:
             continue
