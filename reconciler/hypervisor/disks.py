@@ -63,6 +63,7 @@ class DiskReader:
             is_shareable=reading.is_shareable,
             is_transient=reading.is_transient,
             is_encrypted=reading.is_encrypted,
+            is_optional=reading.is_optional,
             is_passing_name=active.path is not None and self._shelf.paths.is_passing(active.path),
             is_excluded=reading.is_excluded,
             chain=chain,

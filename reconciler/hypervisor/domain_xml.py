@@ -44,6 +44,7 @@ class DiskReading:
     is_shareable: bool = False
     is_transient: bool = False
     is_encrypted: bool = False
+    is_optional: bool = False
     is_excluded: bool = False
     #: pool and volume, for ``type='volume'``
     volume: tuple[str, str] | None = None
@@ -149,6 +150,7 @@ def disk(element: Element) -> DiskReading:
         is_transient="transient" in marks,
         is_encrypted="encryption" in marks
         or (source is not None and source.find("encryption") is not None),
+        is_optional=source is not None and source.get("startupPolicy") == "optional",
         is_excluded=element.get("snapshot") == "no",
         volume=(source.get("pool", ""), source.get("volume", ""))
         if is_volume and source is not None

@@ -50,6 +50,8 @@ class Disk:
     is_shareable: bool = False
     is_transient: bool = False
     is_encrypted: bool = False
+    #: ``startupPolicy='optional'``: the guest is started without what is missing
+    is_optional: bool = False
     #: the definition has the kernel's name of a device that also has a lasting one
     is_passing_name: bool = False
     #: the definition says ``<disk snapshot='no'>``

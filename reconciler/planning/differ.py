@@ -182,7 +182,8 @@ def unsound_disks(world: World) -> Iterator[Difference]:
     domain = world.domain
     for disk in domain.live or ():
         stored = next((d for d in domain.persistent or () if d.target == disk.target), None)
-        if stored is not None and stored.source != disk.source:
+        is_left_out = stored is not None and stored.is_optional and disk.source is None
+        if stored is not None and stored.source != disk.source and not is_left_out:
             yield DefinitionsDisagree(disk=disk.target, live=disk.source, persistent=stored.source)
     for disk in domain.disks:
         if not disk.is_on_storage or not disk.is_writable or disk.source is None:

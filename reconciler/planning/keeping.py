@@ -41,8 +41,7 @@ def keep(
     if not wanted.discards and builder.world.domain.is_active:
         halting = _snapshot(builder.world, wish, wanted, targets, type_=type_, memory=True)
         if isinstance(halting, CreateSnapshot) and _takes_all(builder.world, halting):
-            builder.add(replace(halting, halts=True), Reason.BEFORE_REVERT)
-            return halting.snapshot
+            return _halt(builder, replace(halting, halts=True))
     if builder.world.domain.is_active:
         why = _shut_down(builder, wish)
         if why is not None:
@@ -52,6 +51,14 @@ def keep(
     action = _snapshot(builder.world, wish, wanted, targets, type_=type_, memory=False)
     if isinstance(action, Refusal):
         return impossible(wanted, f"the present state cannot be kept ({action.code})")
+    builder.add(action, Reason.BEFORE_REVERT)
+    return action.snapshot
+
+
+def _halt(builder: Builder, action: CreateSnapshot) -> SnapshotName | Refusal:
+    why = powering.why_not_back(builder.world, simulate.after(builder.world, action))
+    if why is not None:
+        return why
     builder.add(action, Reason.BEFORE_REVERT)
     return action.snapshot
 

@@ -37,8 +37,7 @@ def shut_down(world: World, wish: DesiredDomain) -> ShutDownDomain:
 def why_not_shut_down(world: World, off: World, action: ShutDownDomain) -> Refusal | None:
     """Why the guest would not obey, or could not be started again as it was.
 
-    *off* is *world* after the shut-down.  Whatever would keep the domain from starting is looked
-    for while it still runs.
+    *off* is *world* after the shut-down.
     """
     domain = world.domain
     if domain.power is PowerState.PAUSED and not action.then_destroy:
@@ -49,6 +48,15 @@ def why_not_shut_down(world: World, off: World, action: ShutDownDomain) -> Refus
         )
     for job in domain.jobs:
         return refusal(RefusalCode.BLOCK_JOB_RUNNING, disk=job.disk, job=job.kind)
+    return why_not_back(world, off)
+
+
+def why_not_back(world: World, off: World) -> Refusal | None:
+    """Why the guest, stopped by whatever makes *off* of *world*, could not be started as it was.
+
+    Whatever would keep the domain from starting is looked for while it still runs.
+    """
+    domain = world.domain
     kept = {disk.target for disk in domain.persistent or ()}
     for disk in domain.live or ():
         if disk.target not in kept:
@@ -73,16 +81,16 @@ def why_not_now(world: World, owes: PowerState) -> Refusal | None:
 
 
 def _unstartable(off: World) -> Refusal | None:
+    absent = _absent(off)
+    if absent is not None:
+        return absent
     limit = creation.libvirt_limit(off)
     for disk in off.domain.disks:
         if not disk.is_on_storage or disk.source is None:
             continue
         chain = disk.chain.images if disk.chain else (disk.source,)
         for path in chain:
-            image = off.image(path)
-            if image.presence is Presence.MISSING:
-                return refusal(RefusalCode.STORAGE_ABSENT, image=path, disk=disk.target)
-            if disk.is_writable and not image.is_examined:
+            if disk.is_writable and not off.image(path).is_examined:
                 return refusal(
                     RefusalCode.NEEDS_LOCAL_ACCESS,
                     image=path,
@@ -96,6 +104,16 @@ def _unstartable(off: World) -> Refusal | None:
                 depth=disk.chain.depth,
                 limit=limit,
             )
+    return None
+
+
+def _absent(off: World) -> Refusal | None:
+    """QEMU opens every image, also those that it only reads: a CD-ROM, say."""
+    for disk in off.domain.disks:
+        if disk.is_on_storage and disk.source is not None and not disk.is_optional:
+            for path in disk.chain.images if disk.chain else (disk.source,):
+                if off.image(path).presence is Presence.MISSING:
+                    return refusal(RefusalCode.STORAGE_ABSENT, image=path, disk=disk.target)
     return None
 
 
@@ -134,7 +152,7 @@ def why_not_start(world: World) -> Refusal | None:
         cause = f"an unfinished revert to {half}"
         return refusal(RefusalCode.DOMAIN_BUSY, domain=world.domain.name, job=cause)
     blocker = next(safety.blockers(world, tuple(differ.unsound_disks(world))), None)
-    return blocker or _locked(world)
+    return blocker or _absent(world) or _locked(world)
 
 
 def fits(world: World, memory: ImagePath) -> bool:

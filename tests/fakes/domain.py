@@ -27,6 +27,7 @@ class FakeDisk:
     is_readonly: bool = False
     is_shareable: bool = False
     is_excluded: bool = False
+    is_optional: bool = False
     stated: tuple[ImagePath, ...] | None = None
     #: of a persistent definition: only what stands above this image is spelled out, no end is
     spelled_above: ImagePath | None = None

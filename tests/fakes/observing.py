@@ -158,6 +158,7 @@ def _disk(
         is_readonly=disk.is_readonly,
         is_shareable=disk.is_shareable,
         is_excluded=disk.is_excluded,
+        is_optional=disk.is_optional,
         chain=chain,
         stated=stated,
     )

@@ -80,7 +80,8 @@ def test_firmware_tpm_and_the_marks_of_a_disk_are_seen() -> None:
             <target dev='vda'/><shareable/><transient/></disk>
             <disk type='network'><source protocol='rbd' name='p/i'/><target dev='vdb'/></disk>
             <disk type='block'><driver type='raw'/><source dev='/dev/vg/a'/><target dev='vdc'/></disk>
-            <disk type='volume'><source pool='p' volume='v'/><target dev='vdd'/></disk>
+            <disk type='volume'><source pool='p' volume='v' startupPolicy='optional'/>
+            <target dev='vdd'/></disk>
             </devices></domain>"""
         )
     )
@@ -93,6 +94,7 @@ def test_firmware_tpm_and_the_marks_of_a_disk_are_seen() -> None:
     assert vda.is_excluded
     assert (vdb.active.kind, vdc.active.kind) == (DiskKind.NETWORK, DiskKind.BLOCK)
     assert vdd.volume == ("p", "v")
+    assert [disk.is_optional for disk in found.disks] == [False, False, False, True]
 
 
 def test_no_entity_is_expanded_and_nothing_is_fetched() -> None:

@@ -12,15 +12,20 @@ from reconciler.model.desired import (
     Prune,
     RevertPower,
 )
+from reconciler.model.domain import DiskKind
 from reconciler.model.names import DiskTarget, SnapshotName
 from reconciler.model.plan import Risk
 from reconciler.model.request import Consent, PlanRequest
+from reconciler.planning import differ
+from reconciler.planning.index import index_of
+from reconciler.planning.world import world_of
 from tests.drawing import desired, domain, host, managed, paused, shut_off, unmanaged, wanted
 from tests.engine import oracle
 from tests.engine.passes import reconciled
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
 from tests.fakes.host import FakeHost
+from tests.fakes.person import Person
 from tests.fakes.world import Crash
 from tests.planning.reading import codes, plan_of, steps
 
@@ -228,6 +233,58 @@ def test_a_running_guest_is_halted_with_its_memory_and_started_again() -> None:
     ]
     assert plan.steps[0].risk is Risk.DISRUPTIVE
     assert not codes(plan)
+
+
+def without_its_cdrom(fake: FakeHost, *, is_optional: bool = False) -> FakeHost:
+    """Somebody removed the image of a CD-ROM: a guest that runs has it open still."""
+    Administrator(fake).attach_disk("web01", "vdx", "/images/install.iso", cdrom=True)
+    for definition in fake.domain("web01").definitions:
+        definition.disks[-1].is_optional = is_optional
+    Person(fake).remove_file("/images/install.iso")
+    return fake
+
+
+@pytest.mark.parametrize("discards", [False, True], ids=["halted", "shut down"])
+def test_a_guest_that_would_not_start_again_is_not_stopped(discards: bool) -> None:
+    fake = without_its_cdrom(host(domain("web01", vda="base ← s1 ← s2")))
+
+    plan = plan_of(fake, wanted("web01", "s1", "s2", revert=back("s1", discards=discards)))
+
+    assert codes(plan) == ["StorageAbsent s1"]
+    assert not plan.steps
+
+
+def test_a_guest_that_was_off_is_not_started_without_its_cdrom() -> None:
+    fake = without_its_cdrom(two_snapshots())
+    wish = wanted("web01", "s1", "s2", revert=back("s1", power=RevertPower.RUNNING))
+
+    result = reconciled(fake, desired(wish), PlanRequest())
+
+    assert codes(result.domain) == ["StorageAbsent"]
+    assert (result.outcomes[0].error, fake.domain("web01").power) == (None, "shut off")
+
+
+def test_a_cdrom_that_may_be_missing_stops_nothing() -> None:
+    fake = without_its_cdrom(host(domain("web01", vda="base ← s1 ← s2")), is_optional=True)
+    wish = wanted("web01", "s1", "s2", revert=back("s1", power=RevertPower.RUNNING))
+
+    result = reconciled(fake, desired(wish), PlanRequest())
+
+    assert not codes(result.domain)
+    assert fake.domain("web01").power == "running"
+
+
+def test_a_cdrom_that_libvirt_left_out_is_no_disagreement() -> None:
+    fake = without_its_cdrom(host(domain("web01", vda="base ← s1 ← s2")), is_optional=True)
+    observed = fake.observe()
+    before = observed.domains[0]
+    assert before.live is not None
+    drive = replace(before.live[-1], kind=DiskKind.EMPTY, source=None, chain=None)
+    changed = replace(before, live=(*before.live[:-1], drive))
+
+    world = world_of(index_of(replace(observed, domains=(changed,))), changed, ())
+
+    assert not list(differ.unsound_disks(world))
 
 
 def test_what_is_discarded_is_shut_down_in_good_order() -> None:
