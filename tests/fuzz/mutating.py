@@ -11,6 +11,8 @@ from tests.fuzz import corpus
 
 #: The largest text that is made, a little over what is read at all.
 LARGEST = (1 << 20) + 64
+#: what is written for an item besides its text: a line end, indentation, a dash
+_ITEM = 20
 
 
 def of_bytes(chance: Random, seed: bytes) -> bytes:
@@ -125,12 +127,35 @@ def _mutate(chance: Random, whole: list[Any]) -> None:
         if not isinstance(below, list | Pairs) or chance.random() < 0.2:
             break
         at = below
+    items = at.items if isinstance(at, Pairs) else at
+    before = items[:]
     if isinstance(at, Pairs):
-        at.items[key : key + 1] = _changed_pair(chance, *at.items[key])
+        items[key : key + 1] = _changed_pair(chance, *items[key])
     else:
-        at[key : key + 1] = chance.choice(
+        items[key : key + 1] = chance.choice(
             ([_other(chance, below)], [], [below, below], [below] * 30, [at[0], below])
         )
+    # copies of copies, six times over, would be more than any memory holds
+    if not _is_writable(whole):
+        items[:] = before
+
+
+def _is_writable(value: Any) -> bool:
+    """Written out, *value* is not much over the largest text; looked through no further than that."""
+    room, waiting = 2 * LARGEST, [value]
+    while waiting and room > 0:
+        each = waiting.pop()
+        match each:
+            case list() | tuple():
+                waiting += each
+            case Pairs(items=items):
+                waiting += items
+            case Marked(value=below):
+                waiting.append(below)
+            case str():
+                room -= len(each)
+        room -= _ITEM
+    return room > 0
 
 
 def _changed_pair(chance: Random, key: Any, value: Any) -> list[tuple[Any, Any]]:

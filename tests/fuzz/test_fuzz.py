@@ -52,6 +52,13 @@ def test_the_same_seed_gives_the_same_files() -> None:
     assert trial.files("s", 7) != trial.files("t", 7)
 
 
+@pytest.mark.parametrize("number", [534012, 655505])
+def test_what_is_made_of_copies_of_copies_stays_readable(number: int) -> None:
+    (file,) = trial.files("7", number)
+
+    assert len(file.text) < 4 * mutating.LARGEST
+
+
 def test_what_escapes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("on purpose")
