@@ -36,7 +36,7 @@ from tests.machine import laws
 from tests.machine.memory import Memory
 from tests.machine.tally import TALLY
 from tests.machine.watched import WatchedHost
-from tests.machine.wishes import Edit, ask_to_go_back, declare, take_out
+from tests.machine.wishes import Edit, ask_to_go_back, ask_to_go_back_inside, declare, take_out
 from tests.strategies import LIBVIRT_11_3, OBEDIENCE, Situation, begin
 
 #: a crash, the pass that repairs, those that meet what the repair made possible
@@ -45,7 +45,14 @@ PASSES = 6
 GUESTS = 4
 VERSIONS = (LIBVIRT_9_0, LIBVIRT_11_3)
 #: what makes a pass long enough to die in
-TROUBLING: tuple[Edit, ...] = (declare, take_out, take_out, ask_to_go_back, ask_to_go_back)
+TROUBLING: tuple[Edit, ...] = (
+    declare,
+    take_out,
+    take_out,
+    ask_to_go_back,
+    ask_to_go_back,
+    ask_to_go_back_inside,
+)
 
 
 class HostMachine(RuleBasedStateMachine):

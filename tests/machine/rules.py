@@ -21,6 +21,7 @@ OFTEN = {
     "declare": 5,
     "take_out": 4,
     "ask_to_go_back": 4,
+    "ask_to_go_back_inside": 4,
     "guest_writes": 4,
     "start": 4,
     "resume": 3,

@@ -19,6 +19,7 @@ from reconciler.model.desired import (
     Unmanaged,
 )
 from reconciler.model.names import SnapshotName
+from reconciler.model.snapshot import DiskCapture
 from tests.fakes.domain import FakeDomain
 from tests.fakes.picking import NAMES, Draw
 from tests.strategies import DISRUPTIONS
@@ -128,6 +129,24 @@ def _changed(draw: Draw, wish: DesiredDomain, **what: object) -> DesiredDomain:
 def ask_to_go_back(draw: Draw, wish: DesiredDomain, domain: FakeDomain) -> DesiredDomain:
     """To any name that is known; the request is a new one, or one of before."""
     known = sorted({*domain.records, *(s.name for s in wish.snapshots)})
+    return _back_to_one_of(draw, wish, known)
+
+
+def ask_to_go_back_inside(draw: Draw, wish: DesiredDomain, domain: FakeDomain) -> DesiredDomain:
+    """To one that the images of now hold; that is rare, so where there is none it is declared."""
+    now = {disk.source for disk in domain.definition.disks}
+    known = [
+        record.name
+        for record in domain.records.values()
+        for disk in record.disks.values()
+        if disk.capture is DiskCapture.INTERNAL and disk.source in now
+    ]
+    if not known:
+        return declare_inside(draw, wish, domain)
+    return _back_to_one_of(draw, wish, sorted(set(known)))
+
+
+def _back_to_one_of(draw: Draw, wish: DesiredDomain, known: list[SnapshotName]) -> DesiredDomain:
     if not known:
         return wish
     revert = DesiredRevert(
@@ -185,6 +204,7 @@ EDITS: tuple[Edit, ...] = (
     protect,
     if_lost,
     ask_to_go_back,
+    ask_to_go_back_inside,
     ask_no_more,
     prune,
     unmanaged,
