@@ -6,10 +6,11 @@ from reconciler.model.desired import DesiredDomain, Power, Quiesce
 from reconciler.model.domain import Disk
 from reconciler.model.drift import ChainBroken
 from reconciler.model.ledger import RequestState
-from reconciler.model.names import ImagePath, SnapshotName, folder_of
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, folder_of
 from reconciler.model.plan import Reason
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.snapshot import DiskCapture, SnapshotRecord
 from reconciler.planning import creation, differ, safety, transience
 from reconciler.planning.builder import Builder
 from reconciler.planning.world import World
@@ -171,12 +172,21 @@ def fits(world: World, memory: ImagePath) -> bool:
 
 
 def _half_reverted(world: World) -> SnapshotName | None:
-    """libvirt may have rewritten some images and not others: only going on makes it whole."""
-    for request in world.ledger.requests:
+    """libvirt may have rewritten some images and not others: going on makes it whole, or another
+    revert of the same disks; requests are in the order in which they came to their state.
+    """
+    for number, request in enumerate(world.ledger.requests):
         record = world.domain.record(request.to)
         if request.state is RequestState.BEGUN and record is not None and not record.is_external:
-            return record.name
+            later = [r.to for r in world.ledger.requests[number:] if r.state is RequestState.DONE]
+            if not any(_taken(record) <= _taken(world.domain.record(name)) for name in later):
+                return record.name
     return None
+
+
+def _taken(record: SnapshotRecord | None) -> set[DiskTarget]:
+    disks = record.disks if record is not None else ()
+    return {disk.target for disk in disks if disk.capture is not DiskCapture.SKIPPED}
 
 
 def _locked(world: World) -> Refusal | None:

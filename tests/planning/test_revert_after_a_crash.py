@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model.desired import DesiredDomain, Prune
+from reconciler.model.desired import DesiredDomain, Prune, RevertPower
 from reconciler.model.names import SnapshotName
 from reconciler.model.plan import Risk
 from reconciler.model.request import Consent, PlanRequest
@@ -103,6 +103,22 @@ def test_the_definition_is_put_back_by_the_next_plan(*, discards: bool) -> None:
     reconciled(fake, desired(wish), PlanRequest())
     assert hardware(fake) == "now"
     assert not plan_of(fake, wish).drift
+
+
+def test_another_revert_of_the_same_disks_ends_what_one_before_it_left_half_done() -> None:
+    fake = host(domain("web01", shut_off, vda="base"))
+    for name in ("i1", "i2"):
+        Controller(fake).take("web01", name, inside=True)
+        fake.guest_goes_on("web01")
+    wish = wanted("web01", inside("i1"), inside("i2"))
+    first = replace(wish, revert=back("i1", "r1", discards=True, power=RevertPower.RUNNING))
+    dying(fake, first, "revert_internal", "during")
+    second = replace(wish, revert=back("i2", "r2", discards=True, power=RevertPower.RUNNING))
+
+    reconciled(fake, desired(second), PlanRequest())
+
+    assert fake.domain("web01").power == "running"
+    assert not codes(plan_of(fake, second))
 
 
 def test_a_kept_definition_that_somebody_dropped_is_told_to_a_person() -> None:
