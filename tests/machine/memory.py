@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from reconciler.model.desired import Desired, DesiredDomain
 from reconciler.model.ledger import EntryState, Ledger
-from reconciler.model.names import DomainUuid
+from reconciler.model.names import DomainUuid, SnapshotName
 from tests.fakes.domain import FakeDomain
 from tests.machine.watched import Named, WatchedHost
 
@@ -44,9 +44,7 @@ class Memory:
         self.known -= {
             (uuid, name)
             for uuid, name in self.known
-            if uuid == domain.uuid
-            and name not in entries
-            and (wish is None or wish.snapshot(name) is None)
+            if uuid == domain.uuid and name not in entries and _may_go(wish, name)
         }
 
     def note_deed(self, fake: WatchedHost) -> None:
@@ -65,6 +63,12 @@ class Memory:
         self.serials[uuid] = 0
         self.ledgers.pop(uuid, None)
         fake.put_back = [done for done in fake.put_back if done[0] != uuid]
+
+
+def _may_go(wish: DesiredDomain | None, name: SnapshotName) -> bool:
+    """Nobody declares it, or it was to be taken again and is forgotten for that already."""
+    snapshot = wish.snapshot(name) if wish else None
+    return snapshot is None or snapshot.is_retaken
 
 
 def own_ledger(domain: FakeDomain) -> Ledger | None:
