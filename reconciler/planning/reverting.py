@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from reconciler.model.action import CreateSnapshot
 from reconciler.model.desired import DesiredRevert, RevertPower
 from reconciler.model.drift import SnapshotMissing
 from reconciler.model.ledger import EntryState, RequestState
@@ -78,6 +79,12 @@ def _why_not_now(builder: Builder, wish: Declared, before: World) -> Refusal | N
         is_anew = anew is not None and anew.state is EntryState.TAKEN
         until = ", and this plan takes it anew; plan again after it" if is_anew else ""
         return keeping.impossible(wanted, f"it is {entry.state}{until}")
+    actions = (step.action for step in builder.steps)
+    if any(isinstance(a, CreateSnapshot) and a.snapshot == wanted.to for a in actions):
+        # the moment that was asked for is not there any more: the request must not be spent on now
+        return keeping.impossible(
+            wanted, "it is lost, and this plan takes it anew; plan again after it"
+        )
     return None
 
 

@@ -209,6 +209,19 @@ def test_back_and_forth_between_branches() -> None:
         fake.guest_goes_on("web01")
 
 
+def test_a_snapshot_that_is_taken_anew_is_no_target_of_the_same_plan() -> None:
+    fake = host(domain("web01", shut_off, vda="base ← s1"))
+    Person(fake).qemu_img_commit("/images/web01-vda-s1.qcow2")
+    Administrator(fake).edit("web01", "vda", "/images/base.qcow2")
+    s1 = DesiredSnapshot(name=SnapshotName("s1"), is_retaken=True)
+
+    plan = plan_of(fake, wanted("web01", s1, prune=Prune.AUTO, revert=back("s1")))
+
+    assert any(line.startswith("create s1") for line in steps(plan))
+    assert not any(line.startswith("revert") for line in steps(plan))
+    assert "RevertNotPossible s1" in codes(plan)
+
+
 def test_what_is_not_managed_is_no_target() -> None:
     fake = host(domain("web01", shut_off, managed("s1"), unmanaged("u1"), vda="base ← s1 ← u1"))
 
