@@ -52,6 +52,7 @@ def test_the_demo_shows_the_main_job_and_leaves_nothing_behind() -> None:
         "the guest reads back all it wrote",
         "~ revert  before-change",
         "the guest goes on where it was",
+        "s after the commit",
         "is missing, torn or out of order",
         "All of it held",
     ):

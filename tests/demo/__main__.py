@@ -1,4 +1,4 @@
-"""``python -m tests.demo``: a throw-away libvirt, a real guest, and the main job in seven acts."""
+"""``python -m tests.demo``: a throw-away libvirt, a real guest, and the main job in eight acts."""
 
 import signal
 import sys

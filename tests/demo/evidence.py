@@ -1,6 +1,7 @@
 """What the demo claims, looked at: the guest ran all the time, and its data is whole."""
 
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import libvirt
 from tests.demo.stage import DemoError
 from tests.lab.guest import Guest, Lab
 from tests.lab.journal import check_image
+
+_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,3 +81,13 @@ def _pid(lab: Lab, guest: Guest) -> int:
     for path in (lab.daemon.directory / "run").rglob(f"{guest.name}.pid"):
         return int(path.read_text())
     raise DemoError(f"cannot find the QEMU process of {guest.name}")
+
+
+def wait_for_snapshots(guest: Guest, names: set[str]) -> float:
+    """Until libvirt has exactly the snapshots *names* of *guest*; the seconds it took."""
+    began = time.monotonic()
+    while {snapshot.getName() for snapshot in guest.domain.listAllSnapshots()} != names:
+        if time.monotonic() - began > _PATIENCE:
+            raise DemoError(f"{guest.name} never had the snapshots {sorted(names)}")
+        time.sleep(0.05)
+    return time.monotonic() - began

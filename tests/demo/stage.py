@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 _WIDTH = 92
@@ -67,6 +69,43 @@ class Stage:
                 raise
         if code != exit_code:
             raise DemoError(f"`{command}` ended with {code}, not with {exit_code}")
+
+    @contextmanager
+    def meanwhile(self, command: str) -> Iterator[None]:
+        """*command* goes on in the background, its output into a log, and ends with SIGTERM."""
+        print(f"\n$ {command} &", flush=True)
+        words = shlex.split(command)
+        program = shutil.which(words[0], path=self._environment["PATH"])
+        if program is None:
+            raise DemoError(f"cannot run {words[0]}: it is not installed")
+        log = self.folder.parent / "controller.log"
+        with (
+            log.open("wb") as stream,
+            subprocess.Popen(
+                [program, *words[1:]],
+                cwd=self.folder,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+            ) as process,
+        ):
+            try:
+                self._wait_until_it_answers(process)
+                yield
+            finally:
+                _end(process)
+        if process.returncode:
+            last = (log.read_text().splitlines() or [""])[-1]
+            raise DemoError(f"`{command}` ended with {process.returncode}: {last}")
+
+    def _wait_until_it_answers(self, process: "subprocess.Popen[bytes]") -> None:
+        socket = Path(self._environment["VIRTSNAP_RUNTIME_DIR"], "control.sock")
+        deadline = time.monotonic() + _SECONDS_TO_END
+        while not socket.exists() and process.poll() is None:
+            if time.monotonic() > deadline:
+                raise DemoError("the controller does not begin to run")
+            time.sleep(0.05)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -49,6 +49,7 @@ class Story:
         self._take_another()
         self._remove()
         self._go_back()
+        self._follow()
         self._look_into_the_image()
 
     def _declare(self) -> None:
@@ -163,6 +164,23 @@ class Story:
         stage.type("git commit -q -a -m 'Web01 is as it was'")
         stage.type("virtsnap apply --auto-approve")
         evidence.prove_images(guest, 1)
+
+    def _follow(self) -> None:
+        stage = self._stage
+        stage.act("From now on, committing is all: a controller follows the repository")
+        with stage.meanwhile("virtsnap run --source . --interval 1h --listen none"):
+            stage.write(_PATH, _MANIFEST.format(snapshots=_FIRST))
+            stage.type("git commit -q -a -m 'Snapshot web01 before its next upgrade'")
+            seconds = evidence.wait_for_snapshots(self._guest, {"before-upgrade"})
+            stage.holds(f"libvirt has the snapshot {seconds:.1f} s after the commit")
+            stage.write(_PATH, _MANIFEST.format(snapshots=" []"))
+            stage.type("git commit -q -a -m 'That upgrade went well too'")
+            evidence.wait_for_snapshots(self._guest, set())
+            stage.say("It is asked, from another terminal, and says what it did:")
+            stage.type("virtsnap reconcile")
+            stage.type("virtsnap status")
+            stage.type("virtsnap history --limit 2")
+        evidence.prove_images(self._guest, 1)
 
     def _look_into_the_image(self) -> None:
         stage, guest = self._stage, self._guest
