@@ -4,8 +4,16 @@ import json
 import os
 from pathlib import Path
 
-from reconciler.errors import NotPermittedError
-from reconciler.model.ledger import Ledger, LedgerRequest, Remembered, done_requests
+from reconciler.errors import HypervisorError, NotPermittedError
+from reconciler.hypervisor import ledger as ledgers
+from reconciler.hypervisor.xml import parse
+from reconciler.model.ledger import (
+    Ledger,
+    LedgerRequest,
+    Remembered,
+    done_requests,
+    unfinished,
+)
 from reconciler.model.names import DomainUuid, SnapshotName
 
 
@@ -25,6 +33,7 @@ class FileJournal:
             requests=tuple(
                 LedgerRequest(request=str(value), to=SnapshotName(str(to))) for value, to in done
             ),
+            last=_decoded(found.get("last"), domain),
         )
 
     def intend(self, domain: DomainUuid, *, step: str, ledger: Ledger) -> None:
@@ -40,7 +49,8 @@ class FileJournal:
         before = self.remembered(domain)
         requests = {r.request: r.to for r in (*before.requests, *done_requests(ledger))}
         serial = max(ledger.serial, before.serial)
-        self._write(domain, {"serial": serial, "step": step, "requests": requests})
+        last = ledgers.encoded(unfinished(ledger))
+        self._write(domain, {"serial": serial, "step": step, "requests": requests, "last": last})
 
     def _path(self, domain: DomainUuid) -> Path:
         return self._folder / f"{domain}.json"
@@ -73,3 +83,12 @@ class FileJournal:
                 f"cannot write the journal in {self._folder}: {error.strerror}",
                 hint="run it with sudo",
             ) from error
+
+
+def _decoded(text: object, domain: DomainUuid) -> Ledger | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        return ledgers.decoded(parse(text), domain).ledger
+    except HypervisorError:
+        return None

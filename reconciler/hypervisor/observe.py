@@ -151,6 +151,7 @@ class Observer:
             ledger_problem=described.ledger.problem,
             journal_serial=remembered.serial,
             journal_requests=remembered.requests,
+            journal_last=remembered.last,
         )
 
     def _holds_images(self, state: int, disks: tuple[Disk, ...] | None) -> bool | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from reconciler.model.desired import RevertConfig
-from reconciler.model.ledger import Consistency, EntryState, RequestState
+from reconciler.model.ledger import Consistency, EntryState, LedgerCommit, LedgerImage, RequestState
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.power import PowerOwed, PowerState
 from reconciler.model.snapshot import MemoryCapture
@@ -310,9 +310,24 @@ class AdoptRequest:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenewLedger:
     """Write the ledger as it is under a serial that nobody has seen: it was lost or went back, and
-    the records say nothing that it does not know."""
+    the records say nothing that it does not know.
+
+    What the journal of this machine knows of it besides is written with it: *images* of ours, and,
+    where nothing but the last write was lost, the snapshots in *begun* (those whose removal was), their
+    commits, and what is owed.
+    """
 
     name: ClassVar[str] = "renew-ledger"
+    images: tuple[LedgerImage, ...] = ()
+    begun: tuple[SnapshotName, ...] = ()
+    commits: tuple[LedgerCommit, ...] = ()
+    owed: PowerOwed | None = None
+    definition: SnapshotName | None = None
+
+    @property
+    def is_from_journal(self) -> bool:
+        """It says more than the ledger that is there."""
+        return self != RenewLedger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

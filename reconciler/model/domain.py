@@ -141,6 +141,8 @@ class ObservedDomain:
     journal_serial: int = 0
     #: revert requests that this machine knows to be done
     journal_requests: tuple[LedgerRequest, ...] = ()
+    #: what was unfinished in the last ledger that this machine has written, and the images in it
+    journal_last: Ledger | None = None
     #: pairs (top, base): comparing the files showed that *top* holds nothing *base* does not
     merged_by_hand: tuple[tuple[ImagePath, ImagePath], ...] = ()
 

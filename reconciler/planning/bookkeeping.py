@@ -180,10 +180,24 @@ def confirmed(
             return replace(ledger, owed=PowerOwed(state=action.owes))
         case StartDomain():
             return replace(ledger, owed=None)
-        case RedefineSnapshot() | RenewLedger() | AbortJob():
+        case RenewLedger():
+            return _recalling(ledger, action)
+        case RedefineSnapshot() | AbortJob():
             return ledger
         case _:
             assert_never(action)
+
+
+def _recalling(ledger: Ledger, action: RenewLedger) -> Ledger:
+    images = tuple(i for i in action.images if i.path not in ledger.image_paths)
+    for commit in action.commits:
+        ledger = _with_commit(ledger, commit)
+    return replace(
+        _deleting(ledger, action.begun),
+        images=(*ledger.images, *images),
+        owed=action.owed or ledger.owed,
+        definition=action.definition or ledger.definition,
+    )
 
 
 def gone_back(ledger: Ledger, action: RevertInternal) -> Ledger:

@@ -30,6 +30,7 @@ def of(world: World) -> str:
         ledger_problem=None if foreign else domain.ledger_problem,
         journal_serial=0,
         journal_requests=(),
+        journal_last=None,
         power_detail="",
         holds_images=None,
         memory_bytes=None,

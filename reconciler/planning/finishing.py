@@ -10,7 +10,6 @@ from reconciler.model.action import (
     RedefineSnapshot,
     RemovalCause,
     RemoveImage,
-    RenewLedger,
     SourceChange,
     ThawGuest,
 )
@@ -27,6 +26,7 @@ from reconciler.planning import (
     branches,
     differ,
     jobs,
+    recalling,
     removing,
     rewriting,
     safety,
@@ -43,7 +43,9 @@ LOST_UID = "lost"
 
 def thaw(builder: Builder) -> None:
     """End a freeze of ours that may be in force."""
-    if builder.world.ledger.is_freezing and builder.world.domain.is_active:
+    world = builder.world
+    is_freezing = world.ledger.is_freezing or recalling.may_be_frozen(world)
+    if is_freezing and world.domain.is_active:
         builder.add(ThawGuest(), Reason.FREEZE_UNENDED)
 
 
@@ -67,18 +69,26 @@ def rebuild(builder: Builder, wish: Declared) -> None:
             )
             builder.add(lost, Reason.LEDGER_STALE)
             builder.refuse(refusal(RefusalCode.SNAPSHOT_LOST, snapshot=snapshot.name))
-    if not builder.steps:
-        # else it would stay stale for ever, and nothing would be done on this domain any more
-        builder.add(RenewLedger(), Reason.LEDGER_STALE)
+    renewal = recalling.recalled(world, builder.world.ledger.image_paths)
+    if renewal.is_from_journal or not builder.steps:
+        # without a step it would stay stale for ever, and nothing be done on this domain any more
+        builder.add(renewal, Reason.LEDGER_STALE)
+    builder.warn(recalling.unproven_debt(world))
 
 
 def _rebuild_requests(builder: Builder, wish: Declared) -> None:
     """What records or the journal know to be done is done; the one asked for now may have been (design §3)."""
     world = builder.world
     known = [r for record in world.domain.records for r in record.requests]
+    for begun in recalling.begun_requests(world):
+        if world.ledger.request(begun.request) is None:
+            adopted = AdoptRequest(
+                request=begun.request, snapshot=begun.to, state=RequestState.BEGUN
+            )
+            builder.add(adopted, Reason.LEDGER_STALE)
     done = {r.request: r.to for r in (*known, *world.domain.journal_requests)}
     for request, to in sorted(done.items()):
-        if world.ledger.request(request) is None:
+        if builder.world.ledger.request(request) is None:
             adopted = AdoptRequest(request=request, snapshot=to, state=RequestState.DONE)
             builder.add(adopted, Reason.LEDGER_STALE)
     wanted = wish.domain.revert if wish.domain else None

@@ -223,9 +223,17 @@ class AdoptRequestDocument(StepDocument):
 
 
 class RenewLedgerDocument(StepDocument):
-    """Write the ledger as it is under a new serial."""
+    """Write the ledger as it is under a new serial, with what the journal of this machine knows besides."""
 
     action: Literal["renew-ledger"] = "renew-ledger"
+    #: images of ours that it did not list
+    images: tuple[str, ...] = ()
+    #: snapshots whose removal was begun, of which it did not know
+    begun: tuple[str, ...] = ()
+    #: what the guest is to be again: a start that it did not owe
+    power: PowerState | None = None
+    #: the record whose definition is to be defined again
+    definition: str | None = None
 
 
 class ThawDocument(StepDocument):
@@ -344,8 +352,13 @@ def _specifics(action: Action) -> tuple[type[StepDocument], dict[str, object]]:
             return DefineDocument, _same(action, DefineDocument)
         case AdoptRequest():
             return AdoptRequestDocument, _same(action, AdoptRequestDocument)
-        case RenewLedger():
-            return RenewLedgerDocument, {}
+        case RenewLedger(images=images, begun=begun, owed=owed, definition=definition):
+            return RenewLedgerDocument, {
+                "begun": begun,
+                "images": tuple(image.path for image in images),
+                "power": owed.state if owed else None,
+                "definition": definition,
+            }
         case ThawGuest():
             return ThawDocument, {}
         case ShutDownDomain():

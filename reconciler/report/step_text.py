@@ -180,10 +180,12 @@ def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
             return "~", action.name, "the domain", f"{as_it_is} ({action.snapshot})"
         case AdoptRequest(state=RequestState.DONE):
             return "~", action.name, action.request, "a record knows that it was done"
+        case AdoptRequest(state=RequestState.BEGUN):
+            return "~", action.name, action.request, "the journal knows that it was begun"
         case AdoptRequest():
             return "~", action.name, action.request, "written down: it may have been done"
         case RenewLedger():
-            return "~", action.name, "the ledger", "nothing that it does not know is on record"
+            return "~", action.name, "the ledger", _renewed(action)
         case ThawGuest():
             return "~", action.name, "guest file systems", ""
         case ShutDownDomain():
@@ -192,6 +194,24 @@ def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
             return "~", action.name, "the guest", _started(action)
         case _:
             assert_never(action)
+
+
+def _renewed(action: RenewLedger) -> str:
+    """What the journal adds to it."""
+    if not action.is_from_journal:
+        return "nothing that it does not know is on record"
+    parts = []
+    if action.images:
+        parts.append(f"{len(action.images)} image{'s' if len(action.images) > 1 else ''} of ours")
+    if action.begun:
+        parts.append(f"that the removal of {', '.join(action.begun)} was begun")
+    if action.commits:
+        parts.append(f"what was being merged on {', '.join(c.disk for c in action.commits)}")
+    if action.owed is not None:
+        parts.append("that the guest is to be started")
+    if action.definition is not None:
+        parts.append(f"that the definition in {action.definition} is owed")
+    return "the journal knows more: " + ", ".join(parts)
 
 
 def _taken(action: CreateSnapshot, step: Step, agent: AgentState | None) -> str:

@@ -83,6 +83,7 @@ def _folder(world: World, path: str, declared: Mapping[ImagePath, str]) -> Obser
 
 def _domain(world: World, domain: FakeDomain) -> ObservedDomain:
     ledger, problem = domain.ledger, domain.ledger_problem
+    remembered = world.journal.remembered(domain.uuid)
     if problem is None and ledger is not None and ledger.uuid != domain.uuid:
         problem = LedgerProblem.FOREIGN
     return ObservedDomain(
@@ -114,8 +115,9 @@ def _domain(world: World, domain: FakeDomain) -> ObservedDomain:
         ledger_problem=problem,
         memory_bytes=domain.memory_bytes,
         unsaved_devices=domain.unsaved_devices,
-        journal_serial=world.journal.remembered(domain.uuid).serial,
-        journal_requests=world.journal.remembered(domain.uuid).requests,
+        journal_serial=remembered.serial,
+        journal_requests=remembered.requests,
+        journal_last=remembered.last,
         merged_by_hand=_merged_by_hand(world, domain),
     )
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from reconciler.engine.ports import StopAsked
 from reconciler.errors import LockedError
-from reconciler.model.ledger import Ledger, Remembered, done_requests
+from reconciler.model.ledger import Ledger, Remembered, done_requests, unfinished
 from reconciler.model.names import DomainUuid
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -56,7 +56,9 @@ class FakeJournal:
         before = self.remembered(domain)
         requests = {r.request: r for r in (*before.requests, *done_requests(ledger))}
         self.known[domain] = Remembered(
-            serial=max(ledger.serial, before.serial), requests=tuple(requests.values())
+            serial=max(ledger.serial, before.serial),
+            requests=tuple(requests.values()),
+            last=unfinished(ledger),
         )
 
 

@@ -275,12 +275,16 @@ def _demand_nothing_left(
     _demand(ledger.fence is None or ledger.fence.until <= now, f"a fence is left: {ledger.fence}")
     left = orphans(fake) - orphans(whole.fake)
     if injection.fault.is_of_machine:
-        given_up = {image.path for image in ledger.images}  # void in a ledger that went back
+        # what was given up is void in a ledger that went back: full images are for a person
+        listed = {image.path for image in ledger.images}
         full = {path for path in left if fake.world.storage.file(ImagePath(path)).clusters}
-        left = full - given_up
+        left -= full & listed
     _demand(not left, f"images are left: {sorted(left)}")
+    # a machine that comes back does not know who was paused
+    is_right = domain.is_active == due.is_active
+    is_right &= injection.fault.is_of_machine or domain.power is due.power
+    _demand(is_right, f"it is {domain.power}, not {due.power}")
     if not injection.fault.is_of_machine:
-        _demand(domain.power is due.power, f"it is {domain.power}, not {due.power}")
         states = {e.name: e.state for e in ledger.entries}
         due_states = {e.name: e.state for e in (due.ledger.entries if due.ledger else ())}
         doubles = set(states) - _without_doubles(frozenset(states))

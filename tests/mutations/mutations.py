@@ -154,7 +154,7 @@ MUTATIONS = (
     Mutation(
         name="a ledger that went back stays so",
         file="reconciler/planning/finishing.py",
-        old="        builder.add(RenewLedger(), Reason.LEDGER_STALE)",
+        old="        builder.add(renewal, Reason.LEDGER_STALE)",
         new="        pass",
         tests=("tests/planning/test_repair.py",),
     ),

@@ -22,7 +22,7 @@ from reconciler.model.action import (
     ThawGuest,
 )
 from reconciler.model.desired import RevertConfig
-from reconciler.model.ledger import Consistency, EntryState, RequestState
+from reconciler.model.ledger import Consistency, EntryState, LedgerCommit, LedgerImage, RequestState
 from reconciler.model.power import PowerOwed, PowerState
 from tests.report.drawn_plans import NOON, commit, create, image, removed_image, s1, s2, vda
 
@@ -146,7 +146,15 @@ ACTIONS = (
     DefineDomain(snapshot=s1, is_there=False),
     AdoptRequest(request="r1", snapshot=s1, state=RequestState.UNPROVEN),
     AdoptRequest(request="r2", snapshot=s1, state=RequestState.DONE),
+    AdoptRequest(request="r3", snapshot=s1, state=RequestState.BEGUN),
     RenewLedger(),
+    RenewLedger(
+        images=(LedgerImage(path=image("s2"), disk=vda, snapshot=s2),),
+        begun=(s1,),
+        commits=(LedgerCommit(disk=vda, base=image("a"), merged=(image("b"),), snapshots=(s1,)),),
+        owed=PowerOwed(state=PowerState.RUNNING),
+        definition=s1,
+    ),
     ThawGuest(),
     ShutDownDomain(timeout=120, then_destroy=False, owes=PowerState.RUNNING),
     ShutDownDomain(timeout=90, then_destroy=True, owes=PowerState.PAUSED),
