@@ -107,6 +107,13 @@ def _ends_what_is_done(step: Step, steps: Sequence[Step], held: Sequence[Held]) 
     return isinstance(step.action, StartDomain) and not any(each.id in waiting for each in stops)
 
 
+def leaves_off(plan: DomainPlan, *, may_wait: bool) -> bool:
+    """What stops the guest, or says what it is to do afterwards, is held, or *may_wait* for another
+    domain: a guest that is off already, and owed a start, would stay off with it."""
+    stops = {step.id for step in plan.steps if _makes_a_start_due(step)}
+    return bool(stops if may_wait else stops & plan.held_steps)
+
+
 def _makes_a_start_due(step: Step) -> bool:
     """It stops the guest, or says what the domain is to do afterwards."""
     match step.action:

@@ -1,9 +1,17 @@
 """From desired and observed to an ordered plan."""
 
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 
-from reconciler.model.action import Action, AdoptRequest, AdoptSnapshot, RenewLedger, ThawGuest
+from reconciler.model.action import (
+    Action,
+    AdoptRequest,
+    AdoptSnapshot,
+    RenewLedger,
+    StartDomain,
+    ThawGuest,
+)
 from reconciler.model.desired import Desired, DesiredDomain, DesiredHost, Unmanaged
 from reconciler.model.domain import ObservedDomain, ObservedHost
 from reconciler.model.drift import (
@@ -18,7 +26,7 @@ from reconciler.model.drift import (
     SnapshotUnmanaged,
 )
 from reconciler.model.ledger import LedgerProblem
-from reconciler.model.plan import DomainPlan, Plan
+from reconciler.model.plan import DomainPlan, Plan, Reason
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import PlanRequest
 from reconciler.model.suspension import suspension_of
@@ -184,7 +192,22 @@ def _plan(
         by_hand=by_hand,
     )
     approvals = frozenset(builder.approvals)
-    return holding.with_held(plan, approvals, wish.domain, request.consent, now=now)
+    held = holding.with_held(plan, approvals, wish.domain, request.consent, now=now)
+    waits = wish.domain is not None and bool(wish.domain.depends_on)
+    payment = powering.due(world) if holding.leaves_off(held, may_wait=waits) else None
+    if payment is None:
+        return held
+    paying = _paying(plan, payment, world)
+    return holding.with_held(paying, frozenset(), wish.domain, request.consent, now=now)
+
+
+def _paying(plan: DomainPlan, payment: StartDomain, world: World) -> DomainPlan:
+    """*plan* without all that is held, or may be: what is owed waits for none of it (law 6)."""
+    alone = Builder(world)
+    alone.add(payment, Reason.POWER_OWED)
+    steps = tuple(alone.steps)
+    plan_id = fingerprint.of_steps(plan.fingerprint, steps)
+    return replace(plan, plan_id=plan_id, steps=steps, warnings=())
 
 
 def _manifest(wish: Declared, domain: ObservedDomain) -> str | None:

@@ -143,6 +143,14 @@ def payment(world: World) -> StartDomain | None:
             return None
 
 
+def due(world: World) -> StartDomain | None:
+    """The start of a guest that is off and may be started at once."""
+    action = payment(world)
+    if action is None or not action.is_off or why_not_start(world) is not None:
+        return None
+    return action
+
+
 def why_not_start(world: World) -> Refusal | None:
     """Why the shut-off domain is not started, although it is owed.
 

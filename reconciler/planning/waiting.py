@@ -51,7 +51,10 @@ def held_back(plans: Sequence[DomainPlan]) -> tuple[DomainPlan, ...]:
         undone = _first_undone(plan, found)
         if undone is None and plan.depends_on and holding.owed(plan.steps):
             undone = plan.depends_on[0]
-        if undone is not None and plan.steps and not plan.is_suspended:
+        is_all_owed = len(holding.owed(plan.steps)) == len(plan.steps)
+        if plan.steps and is_all_owed and not plan.held:
+            found[plan.domain] = replace(plan, depends_on=())  # it comes after nobody
+        elif undone is not None and plan.steps and not plan.is_suspended:
             held = holding.all_of(plan, HeldBecause.DEPENDS_ON, waits_for=undone)
             found[plan.domain] = replace(plan, held=held, held_from_run=held)
         else:

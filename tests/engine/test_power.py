@@ -8,13 +8,15 @@ import pytest
 
 from reconciler.engine import executor
 from reconciler.errors import HypervisorError
-from reconciler.model.action import CreateSnapshot, ShutDownDomain, StartDomain
+from reconciler.model.action import CreateSnapshot, RevertSnapshot, ShutDownDomain, StartDomain
 from reconciler.model.desired import (
     Desired,
+    DesiredRevert,
     DesiredSnapshot,
     Power,
     Prune,
     Quiesce,
+    RevertPower,
     Shutdown,
 )
 from reconciler.model.ledger import Consistency, Ledger
@@ -30,6 +32,7 @@ from tests.fakes.controller import Controller
 from tests.fakes.domain import Obedience
 from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
+from tests.planning.reading import line
 
 PERSON = PlanRequest(consent=Consent.PERSON)
 TIMEOUT = timedelta(seconds=120)
@@ -364,3 +367,34 @@ def test_memory_is_left_out_when_somebody_wrote_to_the_disks_after_the_plan() ->
 
     assert fake.domain("web01").power is running
     assert not fake.domain("web01").went_on_from
+
+
+@pytest.mark.parametrize("how", ["suspended", "dependsOn", "loop", "suspended, to be off"])
+def test_a_start_that_is_owed_does_not_wait_for_a_revert_that_is_held(how: str) -> None:
+    """Law 6: it goes, and nothing else of what is held."""
+    fake = host(domain("web01", vda="base ← s1"), domain("db01", vda="other"))
+    Controller(fake).shut_down("web01", until="off")
+    power = RevertPower.OFF if "off" in how else RevertPower.RECORDED
+    web = replace(
+        wanted("web01", "s1", "s2", prune=Prune.CONFIRM),
+        revert=DesiredRevert(to=SnapshotName("s1"), request="r1", power=power),
+        is_suspended="suspended" in how,
+        depends_on=("db01",) if how == "dependsOn" else (),
+    )
+    refused = wanted("db01", off("n1"))
+    fake.domain("db01").obedience = Obedience.NEVER
+    wished = desired(web, refused)
+    request = PlanRequest(consent=Consent.LOOP if how == "loop" else Consent.PERSON)
+
+    result = reconciled(fake, wished, request)
+
+    outcome = next(o for o in result.outcomes if o.domain == "web01")
+    assert fake.domain("web01").power is PowerState.RUNNING
+    if how != "loop":  # a loop may go back while the guest is off
+        assert [line(s.action) for s in outcome.plan.steps] == ["start running"]
+        assert outcome.steps_done == 1
+    if "suspended" in how:
+        later = planned(fake, wished, request)
+        (plan,) = (d for d in later.domains if d.domain == "web01")
+        assert any(isinstance(s.action, RevertSnapshot) for s in plan.steps)
+        assert plan.held_steps == {s.id for s in plan.steps}

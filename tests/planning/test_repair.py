@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model.desired import Prune
+from reconciler.model.desired import DesiredRevert, Prune
 from reconciler.model.domain import JobKind
 from reconciler.model.ledger import LedgerProblem
+from reconciler.model.names import SnapshotName
 from reconciler.model.request import Consent, PlanRequest
 from tests.drawing import desired, domain, host, image, overlay, shut_off, unrecorded, wanted
 from tests.engine.passes import reconciled
@@ -55,6 +56,21 @@ def test_a_domain_without_ledger_and_records_is_not_stale_for_ever() -> None:
     reconciled(fake, desired(wanted("web01")), PlanRequest())
 
     assert steps(plan_of(fake, wanted("web01", "n1"))) == ["create n1 vda"]
+
+
+def test_a_request_that_was_done_is_written_down_also_where_nothing_else_may_be_done() -> None:
+    """A managed save image blocks the domain; the ledger written anew must not lack the request."""
+    fake = host(domain("web01", shut_off, vda="base ← s1"))
+    back = replace(wanted("web01", "s1"), revert=DesiredRevert(to=SnapshotName("s1"), request="r1"))
+    reconciled(fake, desired(back), PlanRequest())
+    Administrator(fake).lose_ledger("web01")
+    Administrator(fake).start("web01")
+    Administrator(fake).managed_save("web01")
+
+    plan = plan_of(fake, wanted("web01", "s1"))
+
+    assert [each for each in steps(plan) if each.startswith("adopt-request r1")]
+    assert codes(plan) == ["ManagedSave"]
 
 
 def test_a_guest_left_frozen_is_thawed_also_where_the_ledger_went_back() -> None:
