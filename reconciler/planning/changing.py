@@ -43,8 +43,11 @@ def change(
     def go_back() -> None:
         if wish.domain is None or wish.domain.revert is None:
             return
+        count = len(builder.steps)
         reverting.revert(builder, wish, before, request.selection)
         repairing.point_at_current(builder)
+        if len(builder.steps) > count:  # a branch that stood in the way may have gone
+            removing.remove(builder, builder.world.deleting, Reason.REMOVAL_BEGUN)
 
     def remove() -> None:
         _remove(builder, wish, prune, request, with_approval=False)

@@ -13,6 +13,7 @@ from reconciler.model.drift import (
 )
 from reconciler.model.names import SnapshotName
 from reconciler.model.plan import Reason
+from reconciler.model.refusal import RefusalCode
 from reconciler.model.request import Selection
 from reconciler.planning import consolidation, differ, safety, storage
 from reconciler.planning.builder import Builder
@@ -20,6 +21,12 @@ from reconciler.planning.consolidation import Loose
 from reconciler.planning.differ import Declared
 
 _NOTHING: frozenset[SnapshotName] = frozenset()
+#: what an earlier step of a plan may take out of the way of a removal
+_PASSING = (
+    RefusalCode.SNAPSHOT_HAS_BRANCHES,
+    RefusalCode.UNMANAGED_READER,
+    RefusalCode.POWER_STATE,
+)
 
 
 def remove(
@@ -29,9 +36,12 @@ def remove(
     *,
     needs_approval: bool = False,
 ) -> None:
-    """Consolidate *going*, which leave for *reason*."""
+    """Consolidate *going*, which leave for *reason*; what was refused of it before is asked again."""
     if not going:
         return
+    builder.refusals = [
+        r for r in builder.refusals if r.snapshot not in going or r.code not in _PASSING
+    ]
     result = consolidation.consolidate(builder.world, going, frozenset())
     for action in result.actions:
         builder.add(action, reason, needs_approval=needs_approval)

@@ -15,6 +15,7 @@ from reconciler.model.desired import (
 from reconciler.model.domain import DiskKind
 from reconciler.model.names import DiskTarget, SnapshotName
 from reconciler.model.plan import Risk
+from reconciler.model.power import PowerState
 from reconciler.model.request import Consent, PlanRequest
 from reconciler.planning import differ
 from reconciler.planning.index import index_of
@@ -406,3 +407,19 @@ def test_an_internal_snapshot_on_the_active_image_stays_current() -> None:
     Controller(fake).take("web01", "i1", inside=True)
 
     assert not plan_of(fake, wanted("web01", "s1", inside("i1"))).drift
+
+
+@pytest.mark.parametrize("traits", [(), (shut_off,)])
+def test_a_removal_is_not_refused_for_a_branch_that_the_revert_before_it_gives_up(
+    traits: tuple[PowerState, ...],
+) -> None:
+    fake = host(domain("web01", *traits, vda="base ← s1 ← s2"))
+    away = DesiredRevert(to=SnapshotName("s1"), request="r1", discards=True)
+    for _ in range(2):
+        reconciled(fake, desired(replace(wanted("web01", "s1", "s2"), revert=away)), PlanRequest())
+    back = DesiredRevert(to=SnapshotName("s2"), request="r2", discards=True)
+
+    plan = plan_of(fake, replace(wanted("web01", "s2", prune=Prune.AUTO), revert=back))
+
+    assert "forget s1" in steps(plan)
+    assert codes(plan) == []
