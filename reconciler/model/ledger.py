@@ -158,6 +158,12 @@ class Ledger:
         return next((entry for entry in self.entries if entry.name == name), None)
 
     @property
+    def is_unfinished(self) -> bool:
+        """Something is owed to the guest, or files of ours are left."""
+        debts = (self.owed, self.definition, *self.images, *self.commits)
+        return self.is_freezing or any(debt is not None for debt in debts)
+
+    @property
     def image_paths(self) -> frozenset[ImagePath]:
         """Every image virtsnap made here and has not removed."""
         return frozenset(image.path for image in self.images)

@@ -86,7 +86,8 @@ def plan_host(
         for domain in observed.domains:
             if domain.uuid not in claims and _is_gone(domain, desired):
                 gone = differ.declared(desired, None)
-                plans.append(_plan(gone, host, index, domain, request, now))
+                plan = _plan(gone, host, index, domain, request, now)
+                plans += [plan] if plan.drift else []  # what its ledger lists may have gone
     return waiting.held_back(waiting.in_order(plans))
 
 
@@ -107,11 +108,11 @@ def _is_selected(wish: DesiredDomain, observed: ObservedHost, request: PlanReque
 
 
 def _is_gone(domain: ObservedDomain, desired: Desired) -> bool:
-    """This source declared it once, or nobody can say who left it shut off."""
+    """This source declared it once, or nobody can say who left something there to be ended."""
     if domain.ledger is None:
         return False
     sources = {entry.source for entry in domain.ledger.entries}
-    return desired.source in sources or (domain.ledger.owed is not None and not sources)
+    return desired.source in sources or (not sources and domain.ledger.is_unfinished)
 
 
 def _declared(
