@@ -159,9 +159,11 @@ def _check(
     if kind.inside and kind.inside != {d.target for d in domain.definition.disks if d.is_writable}:
         raise refuse("every writable disk must be selected", 67)
     for target in kind.inside:
+        if target in domain.jobs:
+            raise refuse(f"block copy still active: {target}", 83)
         if domain.disk(target).format != "qcow2":
             raise refuse(f"{target} is not qcow2", 67)
-    for target in (*overlays, *sorted(kind.inside)):
+    for target in overlays:
         domain.disk(target)
         if target in domain.jobs:
             raise refuse(f"a block job runs on {target}", 83)
@@ -289,7 +291,8 @@ def forget(world: World, domain: FakeDomain, name: SnapshotName) -> None:
         for heir in filter(_is_external, _descendants(domain, name)):
             for disk in heir.disks.values():
                 said = record.disks.get(disk.target)
-                if said is not None and said.overlay == disk.source:
+                is_inside = disk.capture is DiskCapture.INTERNAL
+                if said is not None and said.overlay == disk.source and not is_inside:
                     change_source(heir, disk.target, said.source, said.source_format)
     for child in domain.children(name):
         child.parent = record.parent

@@ -137,6 +137,20 @@ def undefine_and_define(draw: Draw, fake: FakeHost) -> None:
         Administrator(fake).define_anew(domain.name)
 
 
+def undefine_a_running_one(draw: Draw, fake: FakeHost) -> None:
+    """``undefine --snapshots-metadata``: it goes on as a transient one, without records."""
+    domain = pick(draw, [each for each in _domains(fake) if each.is_active and each.persistent])
+    if domain is not None and len(_domains(fake)) > 1:
+        Administrator(fake).undefine(domain.name)
+
+
+def define_a_transient_one(draw: Draw, fake: FakeHost) -> None:
+    """``define`` of its ``dumpxml``: it is persistent again."""
+    domain = pick(draw, [each for each in _domains(fake) if each.persistent is None])
+    if domain is not None:
+        Administrator(fake).define_again(domain.name)
+
+
 # What virtsnap remembers
 
 
@@ -232,6 +246,8 @@ DEEDS: dict[str, Happening] = {
     "edit": mishaps.edit_definition,
     "define_another": mishaps.second_domain,
     "undefine_and_define": undefine_and_define,
+    "undefine_a_running_one": undefine_a_running_one,
+    "define_a_transient_one": define_a_transient_one,
     "attach_or_detach_disk": mishaps.hardware,
     "qemu_img_commit": mishaps.commit_files_by_hand,
     "qemu_img_create": mishaps.stray_overlay,

@@ -22,6 +22,7 @@ OFTEN = {
     "take_out": 4,
     "ask_to_go_back": 4,
     "ask_to_go_back_inside": 4,
+    "depend": 3,
     "guest_writes": 4,
     "start": 4,
     "resume": 3,

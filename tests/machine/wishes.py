@@ -24,6 +24,8 @@ from tests.fakes.domain import FakeDomain
 from tests.fakes.picking import NAMES, Draw
 from tests.strategies import DISRUPTIONS
 
+#: whom another guest may depend on
+GUESTS = ("web01", "web02", "web03")
 #: an edit of the manifest of a domain as it is now
 Edit = Callable[[Draw, DesiredDomain, FakeDomain], DesiredDomain]
 
@@ -184,6 +186,13 @@ def suspend(_draw: Draw, wish: DesiredDomain, _domain: FakeDomain) -> DesiredDom
     return replace(wish, is_suspended=not wish.is_suspended)
 
 
+def depend(draw: Draw, wish: DesiredDomain, domain: FakeDomain) -> DesiredDomain:
+    """On a guest whose name comes before its own, so that there is no circle; or on none any more."""
+    before = [name for name in GUESTS if name < domain.name]
+    names = [draw(st.sampled_from(before))] if before and draw(st.integers(0, 3)) else []
+    return replace(wish, depends_on=tuple(names))
+
+
 def disruption(draw: Draw, wish: DesiredDomain, _domain: FakeDomain) -> DesiredDomain:
     """Whether a loop may stop the guest, and whether it may pull the plug."""
     chosen = draw(st.sampled_from(DISRUPTIONS))
@@ -210,5 +219,6 @@ EDITS: tuple[Edit, ...] = (
     unmanaged,
     max_depth,
     suspend,
+    depend,
     disruption,
 )
