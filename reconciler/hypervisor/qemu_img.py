@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from typing import Any
 
 from reconciler.errors import HypervisorError
@@ -10,6 +11,10 @@ from reconciler.errors import HypervisorError
 #: Looking at an image; a hostile one must not hold us.
 LOOK_SECONDS = 20.0
 COMPARE_SECONDS = 60.0
+#: A merge or a delete may take hours, but not so long without doing anything.
+STILL_SECONDS = 600.0
+LOOKS_EVERY = 2.0
+DIES_WITHIN = 5.0
 
 
 def info(path: str, image_format: str | None) -> dict[str, Any]:
@@ -57,6 +62,7 @@ def create(path: str, *, backing: str, backing_format: str) -> None:
 
 
 def _run(verb: str, path: str, arguments: list[str], seconds: float | None) -> str:
+    """What it printed; without *seconds* it may take as long as it gets on with it."""
     try:
         done = _process(arguments, seconds)
     except FileNotFoundError as error:
@@ -64,8 +70,10 @@ def _run(verb: str, path: str, arguments: list[str], seconds: float | None) -> s
             f"cannot {verb} {path}: qemu-img is not installed", hint="apt-get install qemu-utils"
         ) from error
     except subprocess.TimeoutExpired as error:
+        did = "took longer than" if seconds is not None else "has done nothing for"
         raise HypervisorError(
-            f"cannot {verb} {path}: qemu-img took longer than {seconds:.0f} s"
+            f"cannot {verb} {path}: qemu-img {did} {error.timeout:.0f} s",
+            hint="look at the storage (mount, dmesg), then: virtsnap apply",
         ) from error
     if done.returncode:
         said = "; ".join(line for line in done.stderr.splitlines() if line.strip())
@@ -76,14 +84,47 @@ def _run(verb: str, path: str, arguments: list[str], seconds: float | None) -> s
 
 def _process(arguments: list[str], seconds: float | None) -> subprocess.CompletedProcess[str]:
     # A session of its own: Ctrl-C is answered at a safe point, not in the middle of a commit.
-    return subprocess.run(
+    process = subprocess.Popen(
         ["qemu-img", *arguments],
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        timeout=seconds,
-        check=False,
         start_new_session=True,
         env={**os.environ, "LC_ALL": "C"},
     )
+    limit = STILL_SECONDS if seconds is None else seconds
+    seen, since = _done_so_far(process.pid), time.monotonic()
+    while True:
+        try:
+            printed, said = process.communicate(timeout=min(limit, LOOKS_EVERY))
+            return subprocess.CompletedProcess(arguments, process.returncode, printed, said)
+        except subprocess.TimeoutExpired:
+            now = _done_so_far(process.pid)
+            if seconds is None and (now is None or now != seen):
+                seen, since = now, time.monotonic()
+        if time.monotonic() - since >= limit:
+            _give_up(process)
+            raise subprocess.TimeoutExpired(arguments, limit)
+
+
+def _done_so_far(pid: int) -> str | None:
+    """What the process has read, written and computed; asked of the kernel, as storage that hangs
+    would hang whoever looks at the files.  None where that is not to be had."""
+    try:
+        with open(f"/proc/{pid}/io", encoding="ascii") as io:
+            moved = io.read()
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            return moved + " ".join(stat.read().rpartition(")")[2].split()[11:13])
+    except OSError:
+        return None
+
+
+def _give_up(process: subprocess.Popen[str]) -> None:
+    """One that hangs in the kernel does not die of SIGKILL either: it is left behind."""
+    process.kill()
+    try:
+        process.communicate(timeout=DIES_WITHIN)
+    except subprocess.TimeoutExpired:
+        return
