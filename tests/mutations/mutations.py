@@ -70,8 +70,8 @@ MUTATIONS = (
     Mutation(
         name="a guest left frozen is not thawed",
         file="reconciler/planning/finishing.py",
-        old="    if builder.world.ledger.is_freezing and builder.world.domain.is_active:",
-        new="    if False and builder.world.ledger.is_freezing:",
+        old="    if is_freezing and world.domain.is_active:",
+        new="    if False and is_freezing:",
         tests=("tests/planning/test_repair.py", _ON_THE_FAKE),
     ),
     Mutation(
