@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from reconciler.cli import reference
 from reconciler.manifest import schema
 from reconciler.report.documents import DOCUMENTS
-from tools import drift_page, faults_page, kinds_page, manifest_page, wrong_page
+from tools import config_sample, drift_page, faults_page, kinds_page, manifest_page, wrong_page
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = Path("docs", "reference")
@@ -57,6 +57,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     },
     **{REFERENCE / name: functools.partial(reference_page, name) for name in reference.pages()},
     REFERENCE / "manifest.md": manifest_page.text,
+    Path("deploy", "virtsnap.yaml"): config_sample.text,
     Path("docs", "when-something-went-wrong.md"): wrong_page.text,
     REFERENCE / "drift.md": drift_page.text,
     REFERENCE / "snapshot-kinds.md": kinds_page.text,

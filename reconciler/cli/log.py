@@ -32,7 +32,7 @@ _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 _FIRST = ("timestamp", "level", "event")
 
 
-def log_to_stderr(options: Options, level: LogLevel | None = None) -> None:
+def log_to_stderr(options: Options, level: LogLevel = LogLevel.INFO) -> None:
     """Send all logs to stderr, those of libraries from ``warning`` on; ``-q`` and ``-v`` go first."""
     import structlog
 
@@ -51,12 +51,12 @@ def log_to_stderr(options: Options, level: LogLevel | None = None) -> None:
     _take_in_libraries()
 
 
-def _threshold(options: Options, level: LogLevel | None) -> int:
+def _threshold(options: Options, level: LogLevel) -> int:
     if options.is_quiet:
         return logging.ERROR
     if options.verbosity:
         return logging.DEBUG
-    return logging.getLevelNamesMapping()[(level or LogLevel.INFO).upper()]
+    return logging.getLevelNamesMapping()[level.upper()]
 
 
 def _line(options: Options) -> tuple["Processor", ...]:

@@ -20,6 +20,7 @@ _ParseError = typer.BadParameter.__mro__[2]
 def build() -> typer.Typer:
     """The application with every verb."""
     from reconciler.cli.apply import apply
+    from reconciler.cli.config import config
     from reconciler.cli.doctor import doctor
     from reconciler.cli.history import history
     from reconciler.cli.import_ import import_
@@ -43,7 +44,7 @@ def build() -> typer.Typer:
     add_root(app)
     changing, looking = (apply, run, release), (status, tree, doctor, observe, history)
     asking = (reconcile, suspend, resume)
-    for verb in (validate, plan, *changing, *asking, *looking, import_, schema):
+    for verb in (validate, plan, *changing, *asking, *looking, import_, config, schema):
         # `import` is a word of Python
         add_verb(app, verb.__name__.rstrip("_"), verb)
     return app

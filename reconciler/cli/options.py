@@ -47,6 +47,8 @@ class CommonOption:
     metavar: str | None = None
     #: may also come from the environment and the config files
     is_setting: bool = True
+    #: what counts where nobody gives it, as it would be given
+    default: str | int | bool | None = None
 
     @property
     def environment(self) -> str:
@@ -84,6 +86,7 @@ COMMON = (
         kind=Kind.TEXT,
         flags=("--connect", "-c"),
         metavar="URI",
+        default=DEFAULT_URI,
         help="The libvirt to work with, as for virsh (LIBVIRT_DEFAULT_URI; qemu:///system).",
     ),
     CommonOption(
@@ -91,6 +94,7 @@ COMMON = (
         kind=Kind.TEXT,
         flags=("--manifests", "-f"),
         metavar="PATH",
+        default=DEFAULT_MANIFESTS,
         help="Folder or file with manifests, or - for standard input (manifests/).",
     ),
     CommonOption(
@@ -119,6 +123,7 @@ COMMON = (
         kind=Kind.TEXT,
         flags=("--output", "-o"),
         metavar="text|json|yaml",
+        default="text",
         help="Text for people (local time, IEC sizes) or a document (UTC, bytes).",
     ),
     CommonOption(
@@ -126,6 +131,7 @@ COMMON = (
         kind=Kind.TEXT,
         flags=("--timeout",),
         metavar="DURATION",
+        default="1m",
         help="Give up on a libvirt that gives no sign of life for so long (1m).",
     ),
     CommonOption(
@@ -133,24 +139,28 @@ COMMON = (
         kind=Kind.TEXT,
         flags=("--lock-timeout",),
         metavar="DURATION",
+        default="0s",
         help="Wait for so long while another virtsnap is at work on the same domain (0s).",
     ),
     CommonOption(
         name="verbose",
         kind=Kind.COUNT,
         flags=("--verbose", "-v"),
+        default=0,
         help="Every step one by one, images by their whole path; -vv: tracebacks of errors.",
     ),
     CommonOption(
         name="quiet",
         kind=Kind.FLAG,
         flags=("--quiet", "-q"),
+        default=False,
         help="No progress and no notes: results and errors only.",
     ),
     CommonOption(
         name="no_color",
         kind=Kind.FLAG,
         flags=("--no-color",),
+        default=False,
         help="No colours, on a terminal too (also: NO_COLOR).",
     ),
     CommonOption(
@@ -233,7 +243,7 @@ def resolve(
         lock_timeout=_duration("lock_timeout", value("lock_timeout"), absent=0.0),
         state_dir=_path(environment.get("VIRTSNAP_STATE_DIR") or settings.get("state_dir")),
         runtime_dir=_path(environment.get("VIRTSNAP_RUNTIME_DIR") or settings.get("runtime_dir")),
-        source_id=environment.get("VIRTSNAP_SOURCE_ID") or settings.get("source_id"),
+        source_id=_text(environment.get("VIRTSNAP_SOURCE_ID") or settings.get("source_id")),
     )
 
 
@@ -288,12 +298,12 @@ def _output(value: Any) -> Output:
         ) from None
 
 
-def seconds(flag: str, text: str, *, least: float = 0.0, example: str) -> float:
+def seconds(flag: str, text: str, *, least: float = 1.0, example: str) -> float:
     """A duration such as ``90s``; ``UsageError`` for what is none, or less than *least* seconds."""
     from reconciler.manifest.texts import duration
 
     try:
-        found = duration(text).total_seconds()
+        found = 0.0 if text == "0s" else duration(text).total_seconds()
     except ValueError as error:
         raise UsageError(f"cannot use {flag} {text}: {error}", hint=example) from error
     if found < least:

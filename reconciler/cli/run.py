@@ -9,7 +9,7 @@ import typer
 from reconciler.cli import run_source, running
 from reconciler.cli import run_telling as tell
 from reconciler.cli.exit_code import ExitCode, of_outcomes
-from reconciler.cli.log import log_to_stderr
+from reconciler.cli.log import LogLevel, log_to_stderr
 from reconciler.cli.options import Options, seconds
 from reconciler.cli.parameters import AllowEmpty, Settings, Values
 from reconciler.cli.run_http import DEFAULT_LISTEN, HookSecretFile, HttpOptions, Listen, Textfile
@@ -84,7 +84,7 @@ def run(
     commit_status: tell.CommitStatusOf = None,
     commit_status_url: tell.CommitStatusUrl = None,
     commit_status_token_file: tell.CommitStatusTokenFile = None,
-    log: LogFrom = None,
+    log: LogFrom = LogLevel.INFO,
 ) -> int:
     """Apply on every change of the manifests and every interval, until stopped.
 

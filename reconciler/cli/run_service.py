@@ -7,10 +7,10 @@ import typer
 from reconciler.cli.log import LogLevel
 
 LogFrom = Annotated[
-    LogLevel | None,
+    LogLevel,
     typer.Option(
         "--log",
         metavar="LEVEL",
-        help="Log from debug, info, warning or error on (info); -v and -q go first.",
+        help="Log from debug, info, warning or error on; -v and -q go first.",
     ),
 ]

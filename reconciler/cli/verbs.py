@@ -3,17 +3,25 @@
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any
 
 import typer
-from typer.models import OptionInfo
 
 from reconciler.cli.exit_code import ExitCode
 from reconciler.cli.options import COMMON, Options, environment_name, resolve
-from reconciler.cli.settings import config_files, read_settings, split_source
+from reconciler.cli.setting_keys import (
+    EXTRA_KEYS,
+    SettingKey,
+    by_name,
+    common_keys,
+    key_name,
+    key_of,
+    option_info,
+)
+from reconciler.cli.settings import Setting, config_files, read_settings
 
 #: Takes the options in force and its own parameters; returns the exit code.
 Verb = Callable[..., int]
@@ -23,8 +31,19 @@ Verb = Callable[..., int]
 class Invocation:
     """One run of the command: what is known of it so far, for whoever reports an error."""
 
-    settings: dict[str, Any] = field(default_factory=dict)
+    #: every key a config file may have
+    keys: dict[str, SettingKey] = field(default_factory=dict)
+    settings: dict[str, Setting] = field(default_factory=dict)
+    #: what the command line says, before and after the verb
+    given: tuple[dict[str, Any], dict[str, Any]] = field(default_factory=lambda: ({}, {}))
     options: Options | None = None
+
+    def resolved(self, before: dict[str, Any], after: dict[str, Any]) -> Options:
+        """The options in force; they are kept for whoever reports an error."""
+        self.given = (before, after)
+        values = {name: setting.value for name, setting in self.settings.items()}
+        self.options = resolve(before, after, values)
+        return self.options
 
 
 def add_verb(app: typer.Typer, name: str, function: Verb) -> None:
@@ -32,19 +51,22 @@ def add_verb(app: typer.Typer, name: str, function: Verb) -> None:
     own = [
         _with_environment(parameter)
         for parameter in inspect.signature(function, eval_str=True).parameters.values()
-        if parameter.name != "options"
+        if parameter.name not in ("options", "invocation")
     ]
+    asks_for_all = "invocation" in inspect.signature(function).parameters
 
     def run(ctx: typer.Context, **values: Any) -> int:
         invocation: Invocation = ctx.obj
         before = ctx.parent.params if ctx.parent else {}
         after = {option.name: values.pop(option.name) for option in COMMON}
-        invocation.options = resolve(before, after, invocation.settings)
-        if invocation.options.wants_version:
+        options = invocation.resolved(before, after)
+        if options.wants_version:
             from reconciler.cli.version import version
 
-            return version(invocation.options)
-        return function(invocation.options, **values)
+            return version(options)
+        if asks_for_all:
+            values["invocation"] = invocation
+        return function(options, **values)
 
     _sign(run, [*own, *common_parameters()])
     run.__doc__ = function.__doc__
@@ -83,19 +105,23 @@ def add_root(app: typer.Typer) -> None:
         Write what should be in manifests/, look at `virtsnap plan`, do it with `virtsnap apply`.
         """
         invocation: Invocation = ctx.obj
-        invocation.settings = _settings(app)
-        defaults = {
-            parameter: invocation.settings[key]
-            for key, parameter in own_options(app).items()
-            if key in invocation.settings
+        own = list(own_keys(app))
+        invocation.keys = by_name([*common_keys(), *own, *EXTRA_KEYS])
+        invocation.settings = read_settings(config_files(os.environ), known=invocation.keys)
+        ctx.default_map = {
+            str(command.name): {
+                key.parameter: invocation.settings[key.name].value
+                for key in own
+                if key.verb == command.name and key.name in invocation.settings
+            }
+            for command in app.registered_commands
         }
-        ctx.default_map = {str(command.name): defaults for command in app.registered_commands}
         if ctx.invoked_subcommand is None:
-            invocation.options = resolve(values, {}, invocation.settings)
-            if invocation.options.wants_version:
+            options = invocation.resolved(values, {})
+            if options.wants_version:
                 from reconciler.cli.version import version
 
-                return version(invocation.options)
+                return version(options)
             with redirect_stdout(sys.stderr):
                 typer.echo(ctx.get_help())
             return ExitCode.USAGE
@@ -109,43 +135,22 @@ def add_root(app: typer.Typer) -> None:
     )(root)
 
 
-def _settings(app: typer.Typer) -> dict[str, Any]:
-    known = {option.name for option in COMMON if option.is_setting} | set(own_options(app))
-    return split_source(read_settings(config_files(os.environ), known=known))
-
-
-def own_options(app: typer.Typer) -> Mapping[str, str]:
-    """The options of all verbs that are not common: key in a config file, name of parameter."""
+def own_keys(app: typer.Typer) -> Iterator[SettingKey]:
+    """The keys of the options that are not common, verb by verb."""
     common = {option.name for option in COMMON}
-    return {
-        _key(info, parameter): parameter.name
-        for command in app.registered_commands
-        if command.callback
-        for parameter in inspect.signature(command.callback).parameters.values()
-        if parameter.name not in common
-        for info in (_info(parameter),)
-        if isinstance(info, OptionInfo)
-    }
-
-
-def _key(info: OptionInfo, parameter: inspect.Parameter) -> str:
-    """``detailed_exitcode`` for ``--detailed-exitcode``."""
-    flags = [info.default, *(info.param_decls or ())]
-    long = next((str(flag) for flag in flags if str(flag).startswith("--")), parameter.name)
-    return long.removeprefix("--").replace("-", "_")
-
-
-def _info(parameter: inspect.Parameter) -> object:
-    if get_origin(parameter.annotation) is not Annotated:
-        return None
-    return next(iter(get_args(parameter.annotation)[1:]), None)
+    for command in app.registered_commands:
+        assert command.callback is not None
+        for parameter in inspect.signature(command.callback).parameters.values():
+            key = key_of(parameter, str(command.name)) if parameter.name not in common else None
+            if key is not None:
+                yield key
 
 
 def _with_environment(parameter: inspect.Parameter) -> inspect.Parameter:
     """*parameter* with its variable, where it is an option."""
-    info = _info(parameter)
-    if isinstance(info, OptionInfo):
-        info.envvar = environment_name(_key(info, parameter))
+    info = option_info(parameter)
+    if info is not None:
+        info.envvar = environment_name(key_name(info, parameter))
         # the help says once that every option has one
         info.show_envvar = False
     return parameter

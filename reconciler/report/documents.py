@@ -10,6 +10,7 @@ from reconciler.model.refusal import Refusal, RefusalCode
 from reconciler.model.secrets import without_secrets
 from reconciler.model.suspension import SuspendedBy
 from reconciler.report import summary
+from reconciler.report.config import ConfigDocument
 from reconciler.report.controller_document import ControllerDocument, ReconcileDocument
 from reconciler.report.doctor import DoctorDocument
 from reconciler.report.document import Document, UtcTime, WholeDocument
@@ -180,6 +181,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "history": HistoryDocument,
     "hook": HookDocument,
     "validation": ValidationDocument,
+    "config": ConfigDocument,
     "version": VersionDocument,
     "error": ErrorDocument,
 }

@@ -33,7 +33,7 @@ def _as_it_was() -> Iterator[None]:
 
 
 def logged(
-    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, options: Options, level: LogLevel | None
+    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, options: Options, level: LogLevel
 ) -> str:
     monkeypatch.setattr(sys, "stderr", stream)
     log_to_stderr(options, level)
@@ -47,7 +47,7 @@ def logged(
 
 
 def test_a_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = logged(monkeypatch, Terminal(), Options(no_color=True), None).splitlines()
+    lines = logged(monkeypatch, Terminal(), Options(no_color=True), LogLevel.INFO).splitlines()
 
     assert [line.split("[")[1].split()[0] for line in lines] == ["info", "warning", "error"]
     assert lines[0].split()[0].endswith("Z")
@@ -61,7 +61,7 @@ def test_a_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_all_others_get_one_json_object_a_line(
     monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO], output: Output
 ) -> None:
-    text = logged(monkeypatch, stream(), Options(output=output), None)
+    text = logged(monkeypatch, stream(), Options(output=output), LogLevel.INFO)
     first, library, last = map(json.loads, text.splitlines())
 
     assert (first["event"], first["domain"]) == ("step", "web\n\x1b[2J")
@@ -76,7 +76,7 @@ def test_all_others_get_one_json_object_a_line(
 @pytest.mark.parametrize(
     ("options", "level", "said"),
     [
-        (Options(), None, "info warning error"),
+        (Options(), LogLevel.INFO, "info warning error"),
         (Options(), LogLevel.DEBUG, "debug info warning error"),
         (Options(), LogLevel.ERROR, "error"),
         (Options(verbosity=1), LogLevel.ERROR, "debug info warning error"),
@@ -84,7 +84,7 @@ def test_all_others_get_one_json_object_a_line(
     ],
 )
 def test_the_level(
-    monkeypatch: pytest.MonkeyPatch, options: Options, level: LogLevel | None, said: str
+    monkeypatch: pytest.MonkeyPatch, options: Options, level: LogLevel, said: str
 ) -> None:
     text = logged(monkeypatch, io.StringIO(), options, level)
 

@@ -105,29 +105,6 @@ def test_the_environment_sets_options_of_verbs_too(
 
 
 @pytest.mark.parametrize(
-    ("text", "cause"),
-    [
-        ("conect: x\n", "unknown key 'conect' (did you mean 'connect'?)"),
-        ("- a\n", "it must be a mapping"),
-        ("a: [\n", "virtsnap.yaml:2:1: "),
-        ("output: pdf\n", "cannot print as 'pdf'"),
-        ("source: {name: x}\n", "`source` must be a URL or path, or a mapping with `id` and `url`"),
-        ("version: true\n", "unknown key 'version'"),
-    ],
-)
-def test_a_bad_config_file_is_said(
-    virtsnap: Command, tmp_path: Path, text: str, cause: str
-) -> None:
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "etc" / "virtsnap.yaml").write_text(text)
-    result = virtsnap("tree")
-
-    assert result.code in (1, 64)
-    assert cause in result.err
-    assert not virtsnap.opened
-
-
-@pytest.mark.parametrize(
     ("name", "value"), [("VIRTSNAP_QUIET", "maybe"), ("VIRTSNAP_VERBOSE", "much")]
 )
 def test_a_bad_variable_is_bad_usage(
@@ -162,5 +139,6 @@ def test_times_come_from_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve({}, {}, {}).timeout == 60
     found = resolve({}, {"timeout": "5m"}, {"timeout": "9s", "lock_timeout": "2h"})
     assert (found.timeout, found.lock_timeout) == (300, 7200)
+    assert resolve({}, {"lock_timeout": "0s"}, {"lock_timeout": "2h"}).lock_timeout == 0
     monkeypatch.setenv("VIRTSNAP_LOCK_TIMEOUT", "90s")
     assert resolve({}, {}, {"lock_timeout": "2h"}).lock_timeout == 90
