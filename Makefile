@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test soak bench check layers schemas docs install clean
+.PHONY: help demo test soak bench check layers schemas docs install uninstall clean
 
 help: ## this list
 	@grep -hE '^[a-z ]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -42,10 +42,11 @@ layers: $(READY) ## the import contracts alone
 schemas docs: $(READY) ## write schemas/ and the generated pages anew
 	$(BIN)/python -m tools.generate
 
-install: ## the command for good, with pipx
-	tools/setup.sh
-	command -v pipx >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get -q -y install pipx || sudo apt-get -q -y install pipx; }
-	pipx install --force .
+install: ## the command for good, with pipx; as root the units and /etc/virtsnap too
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" tools/install.sh install
+
+uninstall: ## remove what install made; config and state stay
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" tools/install.sh uninstall
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
