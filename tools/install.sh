@@ -54,7 +54,7 @@ next_commands() {
 installed; nothing is enabled. Next:
   editor /etc/virtsnap/virtsnap.yaml       # source: {url: …}
   virtsnap config show                     # what is in force, and from where
-  virtsnap run --once --report-only        # what the controller would do
+  virtsnap plan -f MANIFESTS               # what the controller would do
   systemctl enable --now virtsnap          # the controller; or a pass every ten minutes:
   systemctl enable --now virtsnap-once.timer
 END
