@@ -86,6 +86,8 @@ def _value(key: SettingKey) -> str:
         return str(bool(key.default)).lower()
     if key.default is not None:
         return str(key.default)
+    if key.kind is Kind.COUNT:
+        return "10"
     if key.choices:
         return f"{key.choices[0]}  # {key.takes}"
     return "5m" if key.is_duration else key.takes

@@ -1,10 +1,12 @@
 """The real command with a fake host behind its one seam."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from reconciler.cli import settings, wiring
 from reconciler.cli.main import main
@@ -56,8 +58,8 @@ class Command:
 
 
 @pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder, an empty home, nothing in the environment."""
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty folder, an empty home, nothing in the environment; logs are reset at the end."""
     for name in ("NO_COLOR", "LIBVIRT_DEFAULT_URI", "VIRTSNAP_DEBUG", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "here").mkdir()
@@ -66,6 +68,11 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIRTSNAP_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("VIRTSNAP_RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.setattr(settings, "SYSTEM_FILE", tmp_path / "etc" / "virtsnap.yaml")
+    handlers = list(logging.getLogger().handlers)
+    yield
+    # whoever logs after this test must not do so to its captured streams
+    logging.getLogger().handlers = handlers
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -22,14 +21,6 @@ _SECRET = "qemu+tls://u:hunter2@h/system"
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def _as_it_was() -> Iterator[None]:
-    handlers = list(logging.getLogger().handlers)
-    yield
-    logging.getLogger().handlers = handlers
-    structlog.reset_defaults()
 
 
 def logged(
