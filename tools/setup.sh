@@ -5,7 +5,7 @@ set -eu
 packages="git make python3 python3-venv python3-dev gcc pkg-config libvirt-dev
  libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
  qemu-system-x86 qemu-utils ovmf swtpm swtpm-tools e2fsprogs util-linux
- gnupg openssl openssh-client systemd systemd libseccomp2"
+ gnupg openssl openssh-client systemd libseccomp2 polkitd dbus-daemon"
 missing=""
 for package in $packages; do
   state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
