@@ -84,7 +84,7 @@ def _value(key: SettingKey) -> str:
         return f"[]  # {key.takes}"
     if key.kind is Kind.FLAG:
         return str(bool(key.default)).lower()
-    if key.default is not None:
+    if key.default not in (None, ""):
         return str(key.default)
     if key.kind is Kind.COUNT:
         return "10"
