@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import libvirt
 import pytest
 
 from tests.lab.domain_xml import DiskSpec
@@ -86,7 +87,8 @@ class Machine:
         by_hand.run("qemu-img", "create", "-q", "-f", "qcow2", str(real), "32M")
         guest = self.lab.guest_of((DiskSpec(source=Path(image)),), name)
         if running:
-            guest.domain.create()  # nobody needs to wait for its system
+            # QEMU is there, and no system boots that would change the domain under the plan
+            guest.domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
         return guest
 
     def declare(self, *guests: Guest, names: Sequence[str]) -> None:
