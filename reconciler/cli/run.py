@@ -13,7 +13,7 @@ from reconciler.cli.log import LogLevel, log_to_stderr
 from reconciler.cli.options import Options, seconds
 from reconciler.cli.parameters import AllowEmpty, Settings, Values
 from reconciler.cli.run_http import DEFAULT_LISTEN, HookSecretFile, HttpOptions, Listen, Textfile
-from reconciler.cli.run_service import LogFrom
+from reconciler.cli.run_service import DEFAULT_STOP_TIMEOUT, LogFrom, ServiceOptions, StopTimeout
 from reconciler.cli.stopping import stopping
 
 Interval = Annotated[
@@ -84,6 +84,7 @@ def run(
     commit_status: tell.CommitStatusOf = None,
     commit_status_url: tell.CommitStatusUrl = None,
     commit_status_token_file: tell.CommitStatusTokenFile = None,
+    stop_timeout: StopTimeout = DEFAULT_STOP_TIMEOUT,
     log: LogFrom = LogLevel.INFO,
 ) -> int:
     """Apply on every change of the manifests and every interval, until stopped.
@@ -117,8 +118,10 @@ def run(
         options,
         stop,
     )
-    log_to_stderr(options, log)
+    service = ServiceOptions.of(log, stop_timeout)
+    log_to_stderr(options, service.log)
     outlets = running.Outlets(
+        stop_timeout=service.stop_timeout,
         http=HttpOptions(listen=listen, hook_secret_file=hook_secret_file, textfile=textfile),
         branch=branch,
         source=str(source or manifests.id),

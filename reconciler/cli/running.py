@@ -105,7 +105,10 @@ def until_stopped(
     from reconciler.service.logged import Logged
     from reconciler.service.sole import sole_controller
     from reconciler.service.state_file import StateFile, read_last
+    from reconciler.service.systemd import Systemd
 
+    # before anything is started that would inherit what is meant for us alone
+    systemd, is_ending = Systemd.of(), False
     folders = _folders(options)
     watchers = Watchers([Logged()])
     with ExitStack() as stack:
@@ -126,9 +129,16 @@ def until_stopped(
         stack.enter_context(_told(options, outlets, controller, watchers, is_once=False))
         stack.callback(ControlSocket(folders.runtime, controller).close)
         stack.enter_context(on_hangup(lambda: controller.wake("hangup")))
+        stack.enter_context(
+            systemd.watched(lambda: is_ending or controller.is_alive(_STANDS_STILL))
+        )
+        systemd.ready(f"follows {source.id}")
         try:
             controller.run()
-            has_ended = controller.close(outlets.stop_timeout)
+            is_ending = True
+            systemd.stopping("ends the steps in hand")
+            with systemd.finishing(lambda: True):
+                has_ended = controller.close(outlets.stop_timeout)
         except KeyboardInterrupt:
             # asked a second time: at once
             stack.close()
