@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lxml import etree
@@ -81,6 +83,29 @@ def is_locked(image: Path) -> bool:
     """QEMU, or one of its tools, has *image* open for writing."""
     command = ["qemu-img", "info", str(image)]
     return subprocess.run(command, capture_output=True, check=False).returncode != 0
+
+
+@contextmanager
+def held_open(image: Path) -> Iterator[None]:
+    """A process has *image* open for writing, and locked, meanwhile.
+
+    It says so itself: to look at the lock is to take it for a moment.
+    """
+    with subprocess.Popen(
+        ["qemu-io", "-f", "qcow2", str(image)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        holder.stdin.write(b"length\n")
+        holder.stdin.flush()
+        assert b"iB" in holder.stdout.readline(), f"{image} cannot be opened"
+        try:
+            yield
+        finally:
+            holder.stdin.close()
+            holder.wait()
 
 
 def assert_tidy(guest: Guest) -> None:

@@ -1,12 +1,9 @@
 """What the exit code says, and that one domain's trouble never stops another domain."""
 
-import subprocess
-
 import pytest
 
-from tests.system import by_hand
+from tests.system import by_hand, storage
 from tests.system.site import Site
-from tests.system.test_readers import wait_for_lock
 
 pytestmark = pytest.mark.qemu
 
@@ -49,14 +46,9 @@ def test_one_domain_failed_does_not_stop_another(site: Site) -> None:
     for guest in (failing, well):
         site.declare(guest, prune="auto")
     base = failing.disks["vda"]
-    with subprocess.Popen(
-        ["qemu-io", "-f", "qcow2", str(base)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-    ) as holder:
-        wait_for_lock(base)
+    with storage.held_open(base):
         first = site.virtsnap("apply", "--auto-approve")
         second = site.virtsnap("apply", "--auto-approve")
-        assert holder.stdin is not None
-        holder.stdin.close()
 
     assert first.code == 10, first.out + first.err
     assert by_hand.names(well) == []

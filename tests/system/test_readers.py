@@ -1,8 +1,6 @@
 """Nobody else's data changes: other readers of an image, other processes, no room, no proof."""
 
 import os
-import subprocess
-import time
 from pathlib import Path
 
 import libvirt
@@ -93,14 +91,8 @@ def test_lv_54_a_disk_that_fails_is_finished_later_and_the_other_not_again(site:
     before = storage.view(guest)
     site.declare(guest, prune="auto")
     base = guest.disks["vdb"]
-    with subprocess.Popen(
-        ["qemu-io", "-f", "qcow2", str(base)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-    ) as holder:
-        wait_for_lock(base)
+    with storage.held_open(base):
         said = site.virtsnap("apply", "--auto-approve")
-        assert holder.stdin is not None
-        holder.stdin.close()
-        holder.wait()
 
     assert said.code == 10, said.out + said.err
     assert guest.active_images()["vda"] == guest.disks["vda"]
@@ -118,14 +110,6 @@ def test_lv_54_a_disk_that_fails_is_finished_later_and_the_other_not_again(site:
     assert guest.active_images() == guest.disks
     assert storage.view(guest) == before
     storage.assert_tidy(guest)
-
-
-def wait_for_lock(image: Path) -> None:
-    """Return once QEMU's own tools find *image* in use."""
-    deadline = time.monotonic() + 60
-    while not storage.is_locked(image):
-        assert time.monotonic() < deadline, "nobody locks it"
-        time.sleep(0.02)
 
 
 def test_lv_56_a_commit_that_does_not_fit_waits_for_room(tmp_path: Path) -> None:
