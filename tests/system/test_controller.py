@@ -1,0 +1,147 @@
+"""The controller's days: a repository is pushed to, and real guests follow."""
+
+import shutil
+import signal
+
+import pytest
+
+from reconciler.model.controller import Readiness
+from reconciler.model.plan import HeldBecause
+from tests.lab.guest import Guest
+from tests.system import by_hand, storage
+from tests.system.controlling import Repository, controlling
+from tests.system.site import Site
+
+pytestmark = pytest.mark.qemu
+
+BACK = {"to": "s1", "request": "R1", "present": "discard"}
+
+
+def has_marker(guest: Guest, name: str) -> bool:
+    return guest.execute("/bin/ls", f"/data/{name}")[0] == 0
+
+
+def mark(guest: Guest, name: str) -> None:
+    said = guest.execute("/bin/sh", "-c", f"echo {name} > /data/{name}; sync")
+    assert said[0] == 0, said
+
+
+def test_a_repository_is_all_a_person_touches(site: Site) -> None:
+    guest, other = site.lab.guest("web01"), site.lab.guest("web02", running=False)
+    repository = Repository(site)
+    site.declare(guest, prune="auto")
+    site.declare(other, "kept")
+    repository.push("nothing yet of web01")
+    with controlling(site, "--source", str(repository.bare), "--interval", "1s") as controller:
+        # a commit is taken
+        site.declare(guest, "s1", prune="auto")
+        controller.in_force(repository.push("declare s1"))
+        assert by_hand.names(guest) == ["s1"]
+        assert by_hand.names(other) == ["kept"]
+        guest.wait_for_record(guest.head() + 2)
+        mark(guest, "after-s1")
+
+        # a revert is held, until the guest may be stopped for it
+        number = guest.domain.ID()
+        site.declare(guest, "s1", prune="auto", revert=BACK)
+        repository.push("go back")
+        held = controller.until_domain(lambda d: bool(d.held), "what is held")
+        assert (held.readiness, held.reason) == (Readiness.STALLED, "DisruptionNever")
+        assert held.held[0].because is HeldBecause.DISRUPTION_NEVER
+        assert controller.two_passes().passes
+        assert guest.domain.ID() == number
+        assert has_marker(guest, "after-s1")
+
+        # allowed, it is done, and once, however often the controller begins anew
+        site.declare(guest, "s1", prune="auto", revert=BACK, disruption="allowed")
+        controller.in_force(repository.push("go back, whatever it stops"))
+        guest.wait_for_agent()
+        assert not has_marker(guest, "after-s1")
+        mark(guest, "after-R1")
+        number = guest.domain.ID()
+        for how in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT):
+            controller.restart(how)
+            controller.until_domain(lambda d: d.reason == "InSync", "in sync")
+        assert guest.domain.ID() == number
+        assert has_marker(guest, "after-R1")
+
+        # its removal is consolidated, and all data is there
+        site.declare(guest, prune="auto")
+        controller.in_force(repository.push("drop s1"))
+        assert by_hand.names(guest) == []
+        assert guest.active_images() == guest.disks
+        assert storage.images(guest.folder) == set(guest.disks.values())
+        assert has_marker(guest, "after-R1")
+        guest.verify()
+
+        # what hands do is seen within an interval, and left alone
+        by_hand.snapshot(guest, "by-hand")
+        seen = controller.until_domain(lambda d: d.drift == ("SnapshotUnmanaged",), "a snapshot")
+        assert seen.readiness is Readiness.READY
+        by_hand.merge_live(guest)
+        controller.until_domain(lambda d: "RecordDangling" in d.drift, "a block commit")
+        assert controller.stop().code == 0
+
+
+def test_what_is_wrong_with_a_repository_changes_nothing(site: Site) -> None:
+    guest, other = (site.lab.guest(name, running=False) for name in ("web01", "web02"))
+    repository = Repository(site)
+    site.declare(guest, "s1", prune="auto")
+    site.declare(other, "s1")
+    with controlling(site, "--source", str(repository.bare), "--interval", "1s") as controller:
+        # a repository without any revision is no wish either
+        assert not controller.state.is_ready
+        good = repository.push("two domains")
+        controller.in_force(good)
+        controller.in_force(good, "web02")
+
+        # garbage beside the removal of s1
+        site.declare(guest, prune="auto")
+        (site.manifests / "web02.yaml").write_text("kind: DomainSnapshots\nspec: [\n")
+        repository.push("garbage")
+        state = controller.until(lambda s: s.source.trouble is not None, "the trouble")
+        assert state.source.trouble is not None
+        assert state.source.trouble.where.startswith("manifests/web02.yaml:")
+        assert state.source.trouble.message.startswith("manifests/web02.yaml:")
+        state = controller.two_passes()
+        assert (state.source.revision, state.is_ready) == (good, False)
+        assert by_hand.names(guest) == by_hand.names(other) == ["s1"]
+
+        # an empty tree, and one without any document
+        shutil.rmtree(site.manifests)
+        repository.push("nothing at all")
+        controller.until(
+            lambda s: s.source.trouble is not None and "no folder" in s.source.trouble.message,
+            "the empty tree",
+        )
+        (site.manifests / "README").write_text("no manifest")
+        repository.push("no document")
+        controller.until(
+            lambda s: s.source.trouble is not None and "no document" in s.source.trouble.message,
+            "the source without any document",
+        )
+        controller.two_passes()
+        assert by_hand.names(guest) == by_hand.names(other) == ["s1"]
+
+        # the next good push heals; a manifest that has gone is reported, and removes nothing
+        site.declare(guest, "s1", "s2", prune="auto")
+        controller.in_force(repository.push("no web02"))
+        assert by_hand.names(guest) == ["s1", "s2"]
+        gone = controller.until_domain(lambda d: "ManifestGone" in d.drift, "gone", "web02")
+        assert gone.readiness is Readiness.READY
+        assert by_hand.names(other) == ["s1"]
+
+        # what hands do is seen within an interval
+        by_hand.snapshot(guest, "foreign")
+        seen = controller.until_domain(lambda d: "SnapshotUnmanaged" in d.drift, "the snapshot")
+        assert seen.readiness is Readiness.READY
+        by_hand.drop_record(other, "s1")
+        controller.until_domain(lambda d: "OverlayUnrecorded" in d.drift, "the loss", "web02")
+
+        # the repository is deleted: nothing changes
+        shutil.rmtree(repository.bare)
+        state = controller.until(lambda s: s.source.trouble is not None, "no repository")
+        state = controller.two_passes()
+        assert not state.is_ready
+        assert by_hand.names(guest) == ["foreign", "s1", "s2"]
+        assert controller.stop().code == 0
