@@ -27,5 +27,8 @@ def test_a_tiny_bench_measures_both_ratios() -> None:
         "Observing and planning 3 shut-off and 1 running",
         "against virsh",
         "against libvirt-python",
+        "A controller over these 4 domains",
+        "% of a core, 1m interval",
+        "seconds after a push",
     ):
         assert line in done.stdout

@@ -217,8 +217,14 @@ def controller_of(
     from reconciler.controller.keeper import Keeper
     from reconciler.engine.suspensions import suspended_by_hand
 
+    last: tuple[Fetched, Desired] | None = None
+
     def read(fetched: "Fetched") -> "Desired":
-        return _desired(fetched, options, source, reading)
+        nonlocal last
+        # The same files say the same, except where others are read with them.
+        if last is None or last[0] != fetched or reading.values:
+            last = (fetched, _desired(fetched, options, source, reading))
+        return last[1]
 
     def open_host(host: "DesiredHost") -> "Hypervisor":
         return wiring.opened_host(host, options)

@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import libvirt
 
-from reconciler.hypervisor import domain_xml, fetch, image_locks, ledger, power, snapshot_xml
+from reconciler.hypervisor import domain_xml, fetch, image_locks, power
 from reconciler.hypervisor.asking import Fetcher
 from reconciler.hypervisor.connection import Connection
+from reconciler.hypervisor.describing import Described, Describer
 from reconciler.hypervisor.disks import DiskReader
 from reconciler.hypervisor.domain_xml import Definition
 from reconciler.hypervisor.fetch import Fetched
@@ -17,7 +18,6 @@ from reconciler.hypervisor.folders import Mounts, device_folders, scanned
 from reconciler.hypervisor.images import ImageShelf
 from reconciler.hypervisor.merged_by_hand import HandMergeFinder
 from reconciler.hypervisor.paths import PathBook
-from reconciler.hypervisor.xml import Element, parse
 from reconciler.model.chain import MEMORY_FORMAT, Image
 from reconciler.model.domain import (
     AgentState,
@@ -30,7 +30,7 @@ from reconciler.model.domain import (
     ObservedHost,
     Undescribed,
 )
-from reconciler.model.ledger import MEMORY, LedgerReading, Remembered
+from reconciler.model.ledger import MEMORY, Remembered
 from reconciler.model.names import (
     DiskTarget,
     DomainUuid,
@@ -53,7 +53,7 @@ _NO_DEFINITION = Definition(disks=(), agent=AgentState.ABSENT, firmware="bios", 
 
 
 class Observer:
-    """Reads the host; keeps nothing but what comparing files has cost."""
+    """Reads the host; keeps nothing but what comparing files and reading XML has cost."""
 
     def __init__(
         self,
@@ -71,6 +71,7 @@ class Observer:
         self._now = now
         self._hand_merges = HandMergeFinder()
         self._fetcher = Fetcher(connection)
+        self._describer = Describer()
 
     def host(self) -> ObservedHost:
         """Everything, afresh."""
@@ -78,12 +79,13 @@ class Observer:
         versions, began = connection.versions(), self._now()
         shelf = ImageShelf(PathBook(is_local=is_local), is_local=is_local)
         # One by one: a host's worth of XML trees is slow to keep and to give back.
-        described, undescribed = list[_Described](), list[Undescribed]()
+        described, undescribed = list[Described](), list[Undescribed]()
         for found in self._fetcher.fetched():
             if isinstance(found, Undescribed):
                 undescribed.append(found)
             else:
-                described.append(_described(found, shelf))
+                described.append(self._describer.described(found, shelf))
+        self._describer.forget_all_but(each.fetched.uuid for each in described)
         domains = self._domains(tuple(described), shelf)
         images = shelf.all()
         folders = self._folders(images, domains, shelf) if is_local else ()
@@ -103,7 +105,7 @@ class Observer:
         )
 
     def _domains(
-        self, described: tuple["_Described", ...], shelf: ImageShelf
+        self, described: tuple["Described", ...], shelf: ImageShelf
     ) -> tuple[ObservedDomain, ...]:
         readings = [d.disks for each in described for d in each.definitions]
         volumes = {d.volume for disks in readings for d in disks if d.volume is not None}
@@ -115,7 +117,7 @@ class Observer:
         return tuple(self._domain(each, reader, shelf) for each in described)
 
     def _domain(
-        self, described: "_Described", reader: DiskReader, shelf: ImageShelf
+        self, described: "Described", reader: DiskReader, shelf: ImageShelf
     ) -> ObservedDomain:
         fetched, live, persistent = described.fetched, described.live, described.persistent
         remembered = self._remembered(fetched.uuid)
@@ -190,75 +192,6 @@ class Observer:
         return replace(domain, merged_by_hand=found) if found else domain
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Described:
-    """What the XML of one domain says; no image was looked at."""
-
-    fetched: Fetched
-    live: Definition | None
-    persistent: Definition | None
-    ledger: LedgerReading
-    records: tuple[SnapshotRecord, ...]
-
-    @property
-    def definitions(self) -> tuple[Definition, ...]:
-        """Live and persistent, those that exist."""
-        return tuple(d for d in (self.live, self.persistent) if d is not None)
-
-
-def _described(fetched: Fetched, shelf: ImageShelf) -> _Described:
-    live, persistent = _parsed(fetched.live), _parsed(fetched.persistent)
-    elements = tuple(element for element in (live, persistent) if element is not None)
-    live_read, persistent_read = _definition(live), _definition(persistent)
-    for definition in (live_read, persistent_read):
-        for disk in definition.disks if definition else ():
-            for layer in disk.layers:
-                if layer.path:
-                    shelf.spelled(layer.path)  # of two hard links the definition's name counts
-    records = (
-        snapshot_xml.record(
-            root,
-            uuid=fetched.uuid,
-            is_current=root.findtext("name") == fetched.current,
-            canonical=shelf.spelled,
-        )
-        for root in map(parse, fetched.snapshots)
-    )
-    return _Described(
-        fetched=fetched,
-        live=live_read,
-        persistent=persistent_read,
-        ledger=ledger.decided(elements, fetched.uuid),
-        records=_parents_first(tuple(records)),
-    )
-
-
-def _parsed(text: str | None) -> Element | None:
-    return None if text is None else parse(text)
-
-
-def _definition(element: Element | None) -> Definition | None:
-    return None if element is None else domain_xml.definition(element)
-
-
-def _parents_first(records: tuple[SnapshotRecord, ...]) -> tuple[SnapshotRecord, ...]:
-    """1. parents before children, 2. by time, 3. by name."""
-    named = {record.name: record for record in records}
-    children: dict[str | None, list[SnapshotRecord]] = {}
-    for record in records:
-        above = record.parent if record.parent in named else None
-        children.setdefault(above, []).append(record)
-    for siblings in children.values():
-        siblings.sort(key=lambda record: (record.created, record.name), reverse=True)
-    ordered: list[SnapshotRecord] = []
-    waiting = children.get(None, [])
-    while waiting:
-        record = waiting.pop()
-        ordered.append(record)
-        waiting += children.get(record.name, ())
-    return tuple(ordered)
-
-
 def _declare(records: tuple[SnapshotRecord, ...], shelf: ImageShelf) -> None:
     """Say which formats records give to which images."""
     for disk in (disk for record in records for disk in record.disks):
@@ -269,7 +202,7 @@ def _declare(records: tuple[SnapshotRecord, ...], shelf: ImageShelf) -> None:
                 shelf.declare(overlay, "qcow2")
 
 
-def _declare_memory(described: _Described, shelf: ImageShelf) -> None:
+def _declare_memory(described: Described, shelf: ImageShelf) -> None:
     """Memory images are no links of a chain: only that they are there is looked at."""
     for record in described.records:
         if record.memory_file is not None:

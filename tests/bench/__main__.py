@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from tests.bench import fleet, observing, removing
+from tests.bench import fleet, idling, observing, removing
+from tests.bench.idling import Idling
 from tests.bench.observing import Reading
 from tests.bench.removing import BenchError, Removal
 from tests.lab.guest import Lab
@@ -51,6 +52,20 @@ def _observing(site: Site, arguments: argparse.Namespace) -> None:
     _say(f"(made in {time.perf_counter() - began:.0f} s; medians of {arguments.runs} runs)\n")
     reading = observing.measure(site, domains=domains, runs=arguments.runs)
     _show_reading(reading, domains)
+    _say(f"\nA controller over these {domains} domains, with nothing to do\n")
+    _show_idling(idling.measure(site, domains=domains, runs=arguments.runs))
+
+
+def _show_idling(idle: Idling) -> None:
+    print(f"  a pass                            {_ms(idle.per_pass)}  CPU ", end="")
+    print(f"({_ms(idle.of_libvirtd).strip()} of libvirtd beside it)")
+    print(f"  a second between passes           {idle.between * 1000:8.2f} ms  CPU")
+    print(f"  from a push to the first call     {_ms(idle.push_to_call)}  to libvirt, ", end="")
+    _say(f"{_ms(idle.push_to_pass).strip()} to the end of that pass\n")
+    share, mib = idle.share * 100, idle.resident / _MIB
+    _ratio("% of a core, 1m interval", share, "under 1 %", is_met=share < 1)
+    _ratio("MiB of memory", mib, "under 150", is_met=mib < 150)
+    _ratio("seconds after a push", idle.push_to_call, "under 1", is_met=idle.push_to_call < 1)
 
 
 def _show_reading(reading: Reading, domains: int) -> None:
