@@ -119,6 +119,12 @@ class Controlling:
         passes = self.state.passes
         return self.until(lambda state: state.passes >= passes + 2, "two passes")
 
+    def another_pass(self) -> int:
+        """One now, whatever the interval; how many there were."""
+        passes = self.state.passes
+        self.process.send_signal(signal.SIGHUP)
+        return self.until(lambda state: state.passes > passes, "a pass").passes
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> Said:
         """End it."""
         self.process.send_signal(number)

@@ -11,6 +11,7 @@ from tests.lab.guest import Guest
 from tests.system import by_hand, storage
 from tests.system.controlling import Repository, controlling
 from tests.system.site import Site
+from tests.system.test_crashes import finish_quickly, has_copied, slow_commits
 
 pytestmark = pytest.mark.qemu
 
@@ -65,9 +66,22 @@ def test_a_repository_is_all_a_person_touches(site: Site) -> None:
         assert guest.domain.ID() == number
         assert has_marker(guest, "after-R1")
 
-        # its removal is consolidated, and all data is there
+        # stopped in the middle of a block job, the next controller begins where that ended
+        guest.fill("vda", 24, seed=1)
+        guest.execute("/bin/sync")
+        slow_commits(site)
         site.declare(guest, prune="auto")
-        controller.in_force(repository.push("drop s1"))
+        repository.push("drop s1, slowly")
+        controller.until(lambda _: has_copied(guest), "the middle of the commit")
+        assert controller.stop().code == 0
+        assert not guest.domain.blockJobInfo("vda")
+        assert by_hand.names(guest) == ["s1"]
+        finish_quickly(site)
+        quick = repository.push("drop s1")
+        controller.start()
+        controller.in_force(quick)
+
+        # the removal was a consolidation, and all data is there
         assert by_hand.names(guest) == []
         assert guest.active_images() == guest.disks
         assert storage.images(guest.folder) == set(guest.disks.values())
