@@ -26,26 +26,41 @@ class HostEvents:
         self._connection = connection
         self._heard = heard
         self._raw: Any = None
+        self._callbacks: list[int] = []
         self._lock = threading.Lock()
 
     def ensure(self) -> None:
         """Listen, if nobody does; without events the interval must do."""
         with self._lock, suppress(HypervisorError, libvirt.libvirtError):
-            raw = self._connection.raw
-            if raw is self._raw:
+            if self._raw is not None and self._raw.isAlive():
                 return
+            self._let_go()
+            raw = self._raw = self._connection.raw
             for kind in _KINDS:
                 with suppress(libvirt.libvirtError):
-                    raw.domainEventRegisterAny(None, kind, self._on_event, None)
+                    self._callbacks.append(
+                        raw.domainEventRegisterAny(None, kind, self._on_event, None)
+                    )
             with suppress(libvirt.libvirtError):
                 raw.registerCloseCallback(self._on_close, None)
-            self._raw = raw
 
     def close(self) -> None:
         """Listen no more."""
         with self._lock:
-            self._raw = None
+            self._let_go()
             self._connection.close()
+
+    def _let_go(self) -> None:
+        """Each callback keeps its connection, and what that has open, also when it is dead."""
+        raw, self._raw = self._raw, None
+        callbacks, self._callbacks = self._callbacks, []
+        if raw is None:
+            return
+        for callback in callbacks:
+            with suppress(libvirt.libvirtError):
+                raw.domainEventDeregisterAny(callback)
+        with suppress(libvirt.libvirtError):
+            raw.unregisterCloseCallback()
 
     def _on_event(self, *_facts: Any) -> None:
         """Called by libvirt's event thread, which must not be kept waiting."""

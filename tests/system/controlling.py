@@ -55,9 +55,6 @@ class Controlling:
     arguments: tuple[str, ...]
     process: "subprocess.Popen[str]" = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.start()
-
     def start(self) -> None:
         """Begin; returns when it has looked at everything."""
         self.process = self.site.start("run", *self.arguments)
@@ -143,6 +140,7 @@ def controlling(site: Site, *arguments: str) -> Iterator[Controlling]:
     """A controller that does not outlive the test."""
     controller = Controlling(site, arguments)
     try:
+        controller.start()
         yield controller
     finally:
         if controller.process.poll() is None:
