@@ -31,11 +31,13 @@ class Repository:
         self._git("init", "-q", "-b", "main")
         self._git("remote", "add", "origin", str(self.bare))
 
-    def push(self, message: str) -> str:
-        """Whatever the manifests are now; the revision."""
+    def push(self, message: str, *, key: Path | None = None, over: bool = False) -> str:
+        """Whatever the manifests are now, signed with *key*, *over* the last one; the revision."""
+        signed = ("-c", "gpg.format=ssh", "-c", f"user.signingkey={key}") if key else ()
+        how = (*(("-S",) if key else ()), *(("--amend",) if over else ()))
         self._git("add", "-A", "manifests")
-        self._git("commit", "-q", "--allow-empty", "-m", message)
-        self._git("push", "-q", "origin", "main")
+        self._git(*signed, "commit", "-q", "--allow-empty", "-m", message, *how)
+        self._git("push", "-q", "--force", "origin", "main")
         return self._git("rev-parse", "HEAD").strip()
 
     def _git(self, *words: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from reconciler.model.controller import Readiness
 from reconciler.model.plan import HeldBecause
 from tests.lab.guest import Guest
+from tests.source.signing import allowed_signers, ssh_key
 from tests.system import by_hand, storage
 from tests.system.controlling import Repository, controlling
 from tests.system.site import Site
@@ -159,3 +160,25 @@ def test_what_is_wrong_with_a_repository_changes_nothing(site: Site) -> None:
         assert not state.is_ready
         assert by_hand.names(guest) == ["foreign", "s1", "s2"]
         assert controller.stop().code == 0
+
+
+def test_what_nobody_signed_is_refused_also_when_it_is_forced_in(site: Site) -> None:
+    guest = site.lab.guest("web01", running=False)
+    repository, key = Repository(site), ssh_key(site.folder, "alice")
+    signers = allowed_signers(site.folder / "signers", ("alice", "", key))
+    options = ("--source", str(repository.bare), "--interval", "1s", "--verify-ssh", str(signers))
+    site.declare(guest, "s1", prune="auto")
+    signed = repository.push("declare s1", key=key)
+    with controlling(site, *options) as controller:
+        controller.in_force(signed)
+        assert controller.state.source.signed_by
+        site.declare(guest, prune="auto")
+        repository.push("drop s1", over=True)
+        state = controller.until(lambda s: s.source.trouble is not None, "the refusal")
+        assert state.source.trouble is not None
+        assert "not signed" in state.source.trouble.message
+        state = controller.two_passes()
+        assert (state.source.revision, state.is_ready) == (signed, False)
+        assert by_hand.names(guest) == ["s1"]
+        controller.in_force(repository.push("drop s1", key=key, over=True))
+        assert by_hand.names(guest) == []
