@@ -147,15 +147,16 @@ def test_what_failed_waits_longer_and_longer_and_a_person_need_not_wait() -> Non
         assert (state.readiness, state.reason) == (Readiness.RECONCILING, "Failed")
         assert "tried again in" in state.message
         assert state.retry_at is not None
-        tries = failing.tries
+        # the pass of the start may have tried it before we asked
+        tries, failures = failing.tries, state.failures
         lab.controller.wake("interval")
         passes = lab.state.passes
         until(lambda: lab.state.passes > passes, "a pass")
         assert failing.tries == tries, "it is not tried again before its time"
-        assert lab.domain().failures == 1
+        assert lab.domain().failures == failures
 
         (state,) = lab.asked("web01")
-        assert (failing.tries, state.failures) == (tries + 1, 2)
+        assert (failing.tries, state.failures) == (tries + 1, failures + 1)
 
         failing.is_well = True
         (state,) = lab.asked("web01")
