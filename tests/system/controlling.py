@@ -59,8 +59,23 @@ class Controlling:
 
     def start(self) -> None:
         """Begin; returns when it has looked at everything."""
-        self.process = self.site.start("run", *self.arguments)
+        # Not to a pipe: nobody reads it, and a full one would keep the controller waiting.
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                self.site.command("run", *self.arguments),
+                cwd=self.site.folder,
+                env=self.site.surroundings(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                text=True,
+            )
         self.until(lambda state: state.passes > 0 or state.source.trouble is not None, "a pass")
+
+    @property
+    def log(self) -> Path:
+        """What it says."""
+        return self.site.folder / "controller.log"
 
     @property
     def runtime(self) -> Path:
@@ -82,7 +97,7 @@ class Controlling:
         last: Any = None
         while True:
             if self.process.poll() is not None:
-                raise AssertionError(f"it ended: {self.process.communicate()}")
+                raise AssertionError(f"it ended: {self.log.read_text()}")
             try:
                 last = self.state
             except NoControllerError:
@@ -127,9 +142,9 @@ class Controlling:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> Said:
         """End it."""
         self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=PATIENCE)
-        assert "Traceback" not in err, err
-        return Said(self.process.returncode, out, err)
+        code, said = self.process.wait(PATIENCE), self.log.read_text()
+        assert "Traceback" not in said, said
+        return Said(code, "", said)
 
     def restart(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it, and start another."""
@@ -147,4 +162,4 @@ def controlling(site: Site, *arguments: str) -> Iterator[Controlling]:
     finally:
         if controller.process.poll() is None:
             controller.process.kill()
-        controller.process.communicate()
+        controller.process.wait()
