@@ -4,6 +4,7 @@ import enum
 import json
 import logging
 import os
+import select
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
@@ -28,6 +29,9 @@ class LogLevel(enum.StrEnum):
 
 #: What the journal of systemd calls a level: ``sd-daemon(3)``.
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+
+#: seconds that a line may take to be written
+_PATIENCE = 1.0
 
 _FIRST = ("timestamp", "level", "event")
 
@@ -110,18 +114,36 @@ def _is_journal(stream: TextIO) -> bool:
 
 
 class _Deaf:
-    """A stream that never fails: a reader that has gone must not end the reconciling."""
+    """A stream that never fails and holds up nobody: a reader that has gone, or reads no more, must
+    not end the reconciling.  What it does not take within a second is dropped, with all until it does.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._line = ""
+        self._patience = _PATIENCE
 
     def write(self, text: str) -> None:
-        with suppress(OSError, ValueError):
-            self._stream.write(text)
+        self._line += text
 
     def flush(self) -> None:
+        line, self._line = self._line, ""
         with suppress(OSError, ValueError):
-            self._stream.flush()
+            if self._takes_more():
+                self._stream.write(line)
+                self._stream.flush()
+
+    def _takes_more(self) -> bool:
+        """A pipe that does has room for a line of 4 KiB at least: pipe(7)."""
+        try:
+            number = self._stream.fileno()
+        except (OSError, ValueError):
+            return True  # it is no file
+        asked = select.poll()
+        asked.register(number, select.POLLOUT)
+        ready = bool(asked.poll(self._patience * 1000))
+        self._patience = _PATIENCE if ready else 0.0
+        return ready
 
 
 class _Taken(logging.Handler):

@@ -125,3 +125,22 @@ def test_the_environment_says_the_level(
 
     assert result.code == code
     assert ('"pass"' in result.err) is said
+
+
+def test_a_reader_that_reads_no_more_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe that is full: what does not fit is dropped, and comes again once it is read."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream, os.fdopen(reading, "rb", buffering=0) as reader:
+        monkeypatch.setattr(sys, "stderr", stream)
+        log_to_stderr(Options())
+        log = structlog.get_logger("virtsnap")
+        for number in range(200):
+            log.info("domain", message="x" * 1000, number=number)
+        os.set_blocking(reading, False)
+        first = reader.read(1 << 20)
+        log.info("again")
+        last = reader.read(1 << 20)
+
+    assert b'"number": 0' in first
+    assert b'"number": 199' not in first
+    assert b'"again"' in last
