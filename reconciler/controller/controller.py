@@ -26,8 +26,8 @@ from reconciler.source.watch import changes
 
 #: Somebody who waits for an outcome looks this often, in seconds.
 _LOOK = 0.25
-#: The loop shows that it is alive at least this often, in seconds.
-TICK = 5.0
+#: The loop looks whether it is to stop, and shows that it is alive, at least this often, in seconds.
+TICK = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
