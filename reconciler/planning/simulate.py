@@ -144,7 +144,8 @@ def _reverted(world: World, action: RevertSnapshot) -> World:
 
 
 def _reverted_inside(world: World, action: RevertInternal) -> World:
-    """libvirt marks the target as current; with memory the guest goes on at once."""
+    """libvirt marks the target as current; with memory the guest goes on at once, with the disks of
+    that moment until its next boot, whatever is defined by then."""
     records = tuple(
         replace(record, is_current=record.name == action.snapshot)
         for record in world.domain.records
@@ -159,7 +160,9 @@ def _reverted_inside(world: World, action: RevertInternal) -> World:
         reverted = _defined(reverted, record)
     if action.power is PowerState.SHUT_OFF:
         return reverted
-    return _started(reverted, StartDomain(state=action.power))
+    started = _started(reverted, StartDomain(state=action.power))
+    then = record.disks if record is not None else ()
+    return altered.with_domain(started, live=tuple(_disk_then(started, disk) for disk in then))
 
 
 def _defined(world: World, record: SnapshotRecord) -> World:

@@ -379,6 +379,24 @@ def test_an_internal_snapshot_of_a_shut_off_guest() -> None:
     assert not plan_of(fake, wish).drift
 
 
+def test_with_memory_a_guest_lacks_the_disk_that_came_since_until_it_boots() -> None:
+    fake = host(domain("web01", vda="base"))
+    Controller(fake).take("web01", "i1", inside=True)
+    Administrator(fake).attach_disk("web01", "vdx", "/images/web01-vdx.img")
+    wish = wanted("web01", inside("i1"), revert=back("i1", discards=True))
+
+    passed = reconciled(fake, desired(wish), PlanRequest())
+
+    (outcome,) = passed.outcomes
+    assert outcome.error is None
+    now = fake.domain("web01")
+    assert [[d.target for d in each.disks] for each in (now.live, now.persistent) if each] == [
+        ["vda"],
+        ["vda", "vdx"],
+    ]
+    assert not plan_of(fake, wish).steps
+
+
 def test_an_internal_snapshot_under_an_overlay_is_no_target() -> None:
     fake = host(domain("web01", shut_off, vda="base"))
     Controller(fake).take("web01", "i1", inside=True)

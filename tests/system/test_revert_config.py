@@ -1,17 +1,28 @@
 """What of the definition goes back with the disks: nothing, or all of it, on each libvirt."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import libvirt
 import pytest
 from lxml import etree
 
-from reconciler.model.desired import CaptureType, RevertConfig
+from reconciler.model.desired import (
+    CaptureType,
+    DesiredDomain,
+    DesiredRevert,
+    DesiredSnapshot,
+    Origin,
+    RevertConfig,
+    Shutdown,
+)
+from reconciler.model.names import SnapshotName
 from tests.lab.guest import Guest, Lab
 from tests.lab.versions import each_libvirt
 from tests.system import by_hand
 from tests.system.bench import bench, definition, discard, keep
-from tests.system.desk import Desk, desk
+from tests.system.desk import LOCAL, Desk, desk
 
 pytestmark = pytest.mark.qemu
 
@@ -105,3 +116,50 @@ def test_a_device_that_came_since_goes_with_the_whole_definition(
     assert definition(on.guest).find("devices/disk[@device='cdrom']") is not None
     on.apply("s1", **keep("s1", "r2"), config=RevertConfig.WHOLE)
     assert definition(on.guest).find("devices/disk[@device='cdrom']") is None
+
+
+def test_with_memory_a_guest_lacks_the_disk_that_came_since_until_it_boots(
+    at: tuple[Lab, Desk],
+) -> None:
+    on = bench(*at, disks=1)
+    on.guest.domain.create()
+    wish = DesiredDomain(
+        host=LOCAL,
+        domain=on.guest.name,
+        snapshots=(
+            DesiredSnapshot(name=SnapshotName("i1"), type=CaptureType.INTERNAL, memory=True),
+        ),
+        origin=Origin(manifest="bench"),
+        shutdown=Shutdown(timeout=1, then_destroy=True),
+    )
+    assert on.desk.apply(wish).error is None
+    define_one_more(on.guest, "vdx")
+    wish = replace(wish, revert=DesiredRevert(**discard("i1", "r1")))
+
+    outcome = on.desk.apply(wish)
+
+    assert outcome.error is None, outcome.error
+    assert (on.guest.is_running, not outcome.refusals) == (True, True)
+    assert targets(on.guest, 0) == ["vda"]
+    assert targets(on.guest, libvirt.VIR_DOMAIN_XML_INACTIVE) == ["vda", "vdx"]
+    assert not on.desk.plan(wish).steps
+
+
+def define_one_more(guest: Guest, target: str) -> None:
+    """``attach-disk --config``."""
+    image = guest.folder / f"{target}.qcow2"
+    by_hand.run("qemu-img", "create", "-q", "-f", "qcow2", str(image), "1M")
+    root = definition(guest)
+    devices = root.find("devices")
+    assert devices is not None
+    disk = etree.SubElement(devices, "disk", type="file", device="disk")
+    etree.SubElement(disk, "driver", name="qemu", type="qcow2")
+    etree.SubElement(disk, "source", file=str(image))
+    etree.SubElement(disk, "target", dev=target, bus="virtio")
+    by_hand.define(guest, root)
+
+
+def targets(guest: Guest, flags: int) -> list[str]:
+    """The disks of a definition."""
+    root = etree.fromstring(guest.domain.XMLDesc(flags))
+    return sorted(target.get("dev", "") for target in root.iterfind("devices/disk/target"))
