@@ -109,10 +109,12 @@ class Administrator:
             is_readonly=cdrom,
         )
         domain = self.host.domain(name)
-        for definition in domain.definitions:
-            definition.disks.append(replace(disk))
+        opened = replace(disk)
         if domain.live is not None:
-            power.open_disk(self.host.world, domain.live.disks[-1])
+            power.open_disk(self.host.world, opened)
+            domain.live.disks.append(opened)
+        if domain.persistent is not None:
+            domain.persistent.disks.append(disk)
 
     def detach_disk(self, name: str, target: str) -> None:
         """``detach-disk``, live and persistent."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.model.chain import Presence
-from reconciler.model.desired import Disruption, RevertConfig
+from reconciler.model.desired import Disruption
 from reconciler.model.domain import AgentState
 from reconciler.model.drift import RecordDangling, RecordOutdated
 from reconciler.model.ledger import RequestState
@@ -190,8 +190,10 @@ def _lost(was: Before, fake: WatchedHost, *, is_whole: bool) -> Iterator[tuple[s
         keeps = revert.discards or was.views[key] in moments
         is_back = views.get(key) == was.views.get((*key, revert.to))
         was_begun = (key[0], revert.request) in was.begun
-        # attached since: the whole definition of that moment lacks the disk, its image stays
-        if revert.config is RevertConfig.WHOLE and key not in views and _stays(was, fake, key):
+        # attached since: the definition of that moment lacks the disk, its image stays
+        if key not in views:
+            if not _stays(was, fake, key):
+                yield key
             continue
         if not (keeps and (is_back or not is_whole)) and not (was_begun and is_back):
             yield key
