@@ -58,8 +58,10 @@ def rebuild(builder: Builder, wish: Declared) -> None:
             builder.add(_adoption(builder, record.name), Reason.LEDGER_STALE)
     _rebuild_requests(builder, wish)
     for snapshot in wish.domain.snapshots if wish.domain else ():
-        known = world.domain.record(snapshot.name) or world.ledger.entry(snapshot.name)
-        if known is None:
+        entry = world.ledger.entry(snapshot.name)
+        # an intent in a ledger of older days may have been fulfilled since, and its record be gone
+        is_known = entry is not None and entry.state is not EntryState.CREATING
+        if not is_known and world.domain.record(snapshot.name) is None:
             lost = AdoptSnapshot(
                 snapshot=snapshot.name,
                 uid=LOST_UID,

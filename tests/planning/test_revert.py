@@ -397,6 +397,20 @@ def test_with_memory_a_guest_lacks_the_disk_that_came_since_until_it_boots() -> 
     assert not plan_of(fake, wish).steps
 
 
+def test_one_that_a_hand_made_revert_went_back_to_and_that_was_deleted_then_is_lost() -> None:
+    fake = host(domain("web01", shut_off, vda="base"))
+    wish = wanted("web01", inside("i1"))
+    reconciled(fake, desired(wish), PlanRequest())
+    Person(fake).snapshot_revert("web01", "i1")  # the ledger of that moment: i1 is being taken
+    Person(fake).snapshot_delete("web01", "i1")
+
+    reconciled(fake, desired(wish), PlanRequest())
+    plan = plan_of(fake, wish)
+
+    assert codes(plan) == ["SnapshotLost i1"]
+    assert not plan.steps
+
+
 def test_an_internal_snapshot_under_an_overlay_is_no_target() -> None:
     fake = host(domain("web01", shut_off, vda="base"))
     Controller(fake).take("web01", "i1", inside=True)
