@@ -6,7 +6,7 @@ from reconciler.model.names import SnapshotName
 from reconciler.model.plan import Reason, Step
 from reconciler.model.refusal import RefusalCode
 from reconciler.model.request import PlanRequest
-from reconciler.planning import creating, holding, removing, repairing, reverting
+from reconciler.planning import creating, holding, powering, removing, repairing, reverting
 from reconciler.planning.builder import Builder
 from reconciler.planning.differ import Declared
 from reconciler.planning.world import World
@@ -64,6 +64,13 @@ def change(
         create()  # a name whose removal had to wait for a person may be free now
         create_rest()
 
+    if not builder.world.domain.is_active and powering.half_reverted(builder.world):
+        # its images are of no moment: nothing is taken of them, or merged, before they are whole
+        go_back()
+        half = powering.half_reverted(builder.world)
+        if half is not None:
+            builder.refuse(powering.unfinished(builder.world, half))
+            return
     start = builder.mark()
     for order in (
         (create, remove, create_rest, remove, agreed),

@@ -156,10 +156,9 @@ def why_not_start(world: World) -> Refusal | None:
 
     What only keeps snapshots from being taken or removed does not keep a guest from running.
     """
-    half = _half_reverted(world)
+    half = half_reverted(world)
     if half is not None:
-        cause = f"an unfinished revert to {half}"
-        return refusal(RefusalCode.DOMAIN_BUSY, domain=world.domain.name, job=cause)
+        return unfinished(world, half)
     blocker = next(safety.blockers(world, tuple(differ.unsound_disks(world))), None)
     return blocker or _absent(world) or _locked(world)
 
@@ -179,7 +178,13 @@ def fits(world: World, memory: ImagePath) -> bool:
     return world.domain.power is PowerState.SHUT_OFF
 
 
-def _half_reverted(world: World) -> SnapshotName | None:
+def unfinished(world: World, target: SnapshotName) -> Refusal:
+    """What an internal revert to *target* that was not finished keeps from being done."""
+    cause = f"an unfinished revert to {target}"
+    return refusal(RefusalCode.DOMAIN_BUSY, domain=world.domain.name, job=cause)
+
+
+def half_reverted(world: World) -> SnapshotName | None:
     """libvirt may have rewritten some images and not others: going on makes it whole, or another
     revert of the same disks; requests are in the order in which they came to their state.
     """

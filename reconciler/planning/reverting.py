@@ -10,7 +10,15 @@ from reconciler.model.names import SnapshotName
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import Selection
 from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
-from reconciler.planning import differ, going_back, going_inside, keeping, storage, transience
+from reconciler.planning import (
+    differ,
+    going_back,
+    going_inside,
+    keeping,
+    powering,
+    storage,
+    transience,
+)
 from reconciler.planning.builder import Builder
 from reconciler.planning.differ import Declared
 from reconciler.planning.world import World
@@ -59,8 +67,10 @@ def _why_not_now(builder: Builder, wish: Declared, before: World) -> Refusal | N
     assert wish.domain is not None
     wanted = wish.domain.revert
     assert wanted is not None
+    is_unfinished = not before.domain.is_active and powering.half_reverted(before) is not None
     for difference in differ.compare(wish, builder.world).differences:
-        if isinstance(difference, SnapshotMissing):
+        # of images that are half rewritten nothing can be taken first
+        if isinstance(difference, SnapshotMissing) and not is_unfinished:
             cause = f"{difference.snapshot} is declared and must be taken first"
             return keeping.impossible(wanted, cause)
     record = before.domain.record(wanted.to)

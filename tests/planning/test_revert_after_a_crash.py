@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model.desired import DesiredDomain, Prune, RevertPower
+from reconciler.model.desired import DesiredDomain, DesiredSnapshot, Prune, RevertPower
 from reconciler.model.names import SnapshotName
 from reconciler.model.plan import Risk
 from reconciler.model.request import Consent, PlanRequest
@@ -189,3 +189,22 @@ def test_what_is_written_after_the_present_was_kept_is_not_lost() -> None:
 
     assert [r.code.value for r in result.outcomes[0].refusals] == ["RevertNotPossible"]
     assert fake.guest_view("web01", "vda") != fake.snapshot_view("web01", "i1", "vda")
+
+
+def test_what_is_half_reverted_is_made_whole_before_anything_is_taken_of_it() -> None:
+    fake = host(domain("web01", shut_off, vda="base"))
+    Controller(fake).take("web01", "i1", inside=True)
+    fake.guest_goes_on("web01")
+    wish = wanted("web01", inside("i1"))
+    going = replace(wish, revert=back("i1", discards=True))
+    dying(fake, going, "revert_internal", "during")
+    more = wanted("web01", inside("i1"), DesiredSnapshot(name=SnapshotName("s3")))
+
+    dropped = plan_of(fake, more)
+    plan = plan_of(fake, replace(more, revert=going.revert))
+
+    assert not any(step.startswith("create") for step in steps(dropped)), steps(dropped)
+    assert "DomainBusy" in codes(dropped)
+    found = [step.split()[0] for step in steps(plan)]
+    assert found.index("revert") < found.index("create"), found
+    assert not codes(plan)
