@@ -105,7 +105,9 @@ def _see_only(wishes: Wishes) -> None:
     for descriptor, path in ((here, str(_CHECKOUT)), (python, sys.prefix)):
         if not Path(path).exists():  # the tests themselves may lie in /tmp
             Path(path).mkdir(parents=True)
-            _mount("--bind", f"/proc/self/fd/{descriptor}", path, keep=descriptor)
+            # as it is: looked up by its name, the folder would be the empty one just made
+            source = f"/proc/self/fd/{descriptor}"
+            _mount("--no-canonicalize", "--bind", source, path, keep=descriptor)
     _mount("-t", "proc", "-o", "hidepid=invisible", "proc", "/proc")
     os.chdir("/")
 
