@@ -13,6 +13,8 @@ from reconciler.model.secrets import without_secrets
 Sample = tuple[tuple[str, ...], float]
 
 _DOMAIN = ("host", "domain")
+#: of a text in a label
+_LONGEST = 300
 
 
 def gauges(state: ControllerState) -> Iterator[GaugeMetricFamily]:
@@ -64,6 +66,15 @@ def _of_source(state: ControllerState) -> Iterator[GaugeMetricFamily]:
     )
     yield _single(
         "virtsnap_source_ready", "1: what is in force is what the source holds.", source.is_ready
+    )
+    trouble = source.trouble
+    yield _gauge(
+        "virtsnap_source_trouble_info",
+        "Always 1, while newer manifests are not in force; why, and file:line:column where there is one.",
+        ("message", "where"),
+        []
+        if trouble is None
+        else [((without_secrets(trouble.message)[:_LONGEST], without_secrets(trouble.where)), 1)],
     )
     yield _gauge(
         "virtsnap_source_fetched_timestamp_seconds",

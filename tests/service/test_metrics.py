@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as from_text
 
 from reconciler.model.action import DeleteSnapshot, ForgetSnapshot
-from reconciler.model.controller import ControllerState
+from reconciler.model.controller import ControllerState, Trouble
 from reconciler.model.names import HostName
 from reconciler.model.outcome import DomainStatus
 from reconciler.model.plan import Reason
@@ -81,6 +81,15 @@ def test_what_is_not_known_has_no_series() -> None:
     assert value(metrics, "virtsnap_source_fetched_timestamp_seconds") is None
     assert value(metrics, "virtsnap_source_ready") == 0
     assert value(metrics, "virtsnap_domain_chain_depth_limit", host="kvm01", domain="web01") is None
+
+
+def test_why_newer_manifests_are_not_in_force_is_said_with_the_place() -> None:
+    trouble = Trouble(message="a.yaml:3:5: spec: no", hint="mend it", where="a.yaml:3:5")
+    metrics = showing(replace(state(web()), source=replace(state().source, trouble=trouble)))
+    labels = {"message": trouble.message, "where": "a.yaml:3:5"}
+
+    assert value(metrics, "virtsnap_source_trouble_info", **labels) == 1
+    assert value(metrics, "virtsnap_source_ready") == 0
 
 
 def test_what_it_is_told_is_counted() -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from reconciler.cli.run_http import DEFAULT_LISTEN
 from reconciler.service.metrics import Metrics, with_process
 from reconciler.service.textfile import TextFile
 from tests.lab.promtool import promtool
-from tests.service.controllers import busy, state, web
+from tests.service.controllers import TROUBLE, busy, state, web
 from tests.service.test_metrics import told
 
 ROOT = Path(__file__).parent.parent.parent
@@ -40,7 +41,9 @@ def run(*command: str) -> str:
 @pytest.fixture(scope="module")
 def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Metric]:
     """Everything that is ever exposed."""
-    metrics = told(Metrics(lambda: state(web(), busy())))
+    in_trouble = state(web(), busy())
+    in_trouble = replace(in_trouble, source=replace(in_trouble.source, trouble=TROUBLE))
+    metrics = told(Metrics(lambda: in_trouble))
     path = tmp_path_factory.mktemp("textfile") / "virtsnap.prom"
     TextFile(path, metrics).write()
     found = [*with_process(metrics).collect(), *from_text(path.read_text())]
