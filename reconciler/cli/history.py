@@ -1,7 +1,6 @@
 """``virtsnap history``."""
 
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +10,7 @@ from reconciler.cli.console import show_document, show_lines
 from reconciler.cli.exit_code import ExitCode
 from reconciler.cli.options import Options, Output
 from reconciler.errors import UsageError
+from reconciler.model.names import is_meant
 from reconciler.report.lines import Line, Tone
 
 if TYPE_CHECKING:
@@ -73,10 +73,7 @@ def _is_wanted(entry: "Entry", chosen: tuple[str, ...], options: Options) -> boo
         return False
     if not options.selection.has_domain(entry.domain):
         return False
-    return not chosen or any(
-        pattern in (entry.domain, entry.uuid) or fnmatchcase(entry.domain, pattern)
-        for pattern in chosen
-    )
+    return not chosen or any(is_meant(pattern, entry.domain, entry.uuid) for pattern in chosen)
 
 
 def _moment(text: str, *, now: datetime) -> datetime:

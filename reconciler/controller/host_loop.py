@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 from reconciler.controller import standing
 from reconciler.controller.board import Board
@@ -20,7 +19,7 @@ from reconciler.errors import HypervisorError, VirtsnapError
 from reconciler.model.controller import HostState, PassRecord, SuspendedBy
 from reconciler.model.desired import Desired, DesiredHost
 from reconciler.model.domain import ObservedHost
-from reconciler.model.names import DomainUuid, HostName
+from reconciler.model.names import DomainUuid, HostName, is_meant
 from reconciler.model.outcome import DomainOutcome, DomainStatus
 from reconciler.model.plan import DomainPlan
 from reconciler.model.request import PlanRequest
@@ -40,8 +39,7 @@ class Asked:
     def covers(self, host: HostName, domain: str, uuid: DomainUuid | None) -> bool:
         """Whether *domain* is meant."""
         return self.host in (None, host) and (
-            not self.domains
-            or any(wanted == uuid or fnmatchcase(domain, wanted) for wanted in self.domains)
+            not self.domains or any(is_meant(wanted, domain, uuid) for wanted in self.domains)
         )
 
 
@@ -200,9 +198,10 @@ class HostLoop:
             for name in self._domains.keys() - {plan.domain for plan in plans} - busy:
                 del self._domains[name]
             work = [plan for plan in resting if self._begins(plan, orders, now)]
+        begun = {plan.domain for plan in work}
         there = {domain.uuid: domain for domain in observed.domains}
         for plan in resting:
-            is_begun = any(plan is each for each in work)
+            is_begun = plan.domain in begun
             around = self._around(plan, host, orders, now)
             verdict = standing.at_work(plan) if is_begun else standing.of_plan(plan, around)
             before = self._means.board.domain(plan.host, plan.domain)
@@ -212,7 +211,7 @@ class HostLoop:
                 self._means.board.work_begins(plan)
             elif plan.open_steps and around.pace.retry_at is not None:
                 self._means.again("retry", max(0.0, (around.pace.retry_at - now).total_seconds()))
-        self._executor.rest([plan for plan in resting if not any(plan is each for each in work)])
+        self._executor.rest([plan for plan in resting if plan.domain not in begun])
         return work
 
     def _begins(self, plan: DomainPlan, orders: Orders, now: datetime) -> bool:

@@ -46,7 +46,7 @@ class Keeper:
             revision=desired.revision,
             since=now if is_new else self.state.since,
             fetched=now,
-            signed_by=getattr(fetched, "signed_by", None),
+            signed_by=fetched.signed_by,
         )
         return desired
 

@@ -8,7 +8,6 @@ from reconciler.model.controller import (
     DomainState,
     HeldStep,
     Readiness,
-    RunningStep,
     SuspendedBy,
 )
 from reconciler.model.domain import ObservedDomain
@@ -19,11 +18,6 @@ from reconciler.report import held_text
 from reconciler.report.refusals import explained
 from reconciler.report.step_text import title
 from reconciler.report.units import count, duration
-
-#: What ends by itself; for all other causes somebody must do something.
-_BY_ITSELF = frozenset(
-    {HeldBecause.WINDOW_CLOSED, HeldBecause.DEPENDS_ON, HeldBecause.DELETION_BUDGET}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +124,6 @@ def state(
     around: Circumstances,
     *,
     refusals: tuple[Refusal, ...] | None = None,
-    running: RunningStep | None = None,
 ) -> DomainState:
     """The whole state; what nothing new is known of stays as it was in *before*."""
     is_other = before is None or (before.readiness, before.reason) != (
@@ -159,7 +152,6 @@ def state(
         drift=tuple(dict.fromkeys(type(difference).__name__ for difference in plan.drift)),
         refusals=plan.refusals if refusals is None else refusals,
         held=tuple(_held(plan, held) for held in plan.held),
-        running=running,
         depth_limit=around.depth_limit,
     )
     if observed is None:
@@ -203,9 +195,9 @@ def _at_rest(refusals: tuple[Refusal, ...], plan: DomainPlan) -> Verdict:
         )
     own = next((held for held in plan.held if held.because is not HeldBecause.BEHIND_HELD), None)
     if own is not None:
-        is_person = own.because not in _BY_ITSELF or not held_text.ends_by_itself(own)
+        goes_on = held_text.ends_by_itself(own)
         return Verdict(
-            readiness=Readiness.STALLED if is_person else Readiness.RECONCILING,
+            readiness=Readiness.RECONCILING if goes_on else Readiness.STALLED,
             reason=own.because.value,
             message=_held(plan, own).title + ": " + held_text.why(own),
         )

@@ -14,7 +14,7 @@ from reconciler.errors import (
     StepRefused,
     VirtsnapError,
 )
-from reconciler.model.desired import Desired, DesiredHost, Limits
+from reconciler.model.desired import Desired, DesiredHost
 from reconciler.model.outcome import Awaited, DomainOutcome, DomainStatus
 from reconciler.model.plan import DomainPlan, HeldBecause, Plan
 from reconciler.model.request import PlanRequest
@@ -82,23 +82,21 @@ class Executor:
 
     def limit(self, host: DesiredHost) -> None:
         """What *host* says now, its limits among it."""
-        limits: Limits = host.limits
         with self._changed:
             self._host = host
-            self._at_once = limits.domains
-            self._block_jobs.set_limit(limits.block_jobs)
+            self._at_once = host.limits.domains
+            self._block_jobs.set_limit(host.limits.block_jobs)
             self._start_ready()
 
     def at_work(self) -> frozenset[str]:
         """The domains whose work has not ended."""
         with self._changed:
-            return frozenset(self._running.union(job.plan.domain for job in self._waiting))
+            return frozenset(self._open())
 
-    def begin(self, plans: list[DomainPlan], desired: Desired, tools: Tools) -> frozenset[str]:
-        """Begin the work on *plans*; returns the domains that are at work already, which are left
-        alone."""
+    def begin(self, plans: list[DomainPlan], desired: Desired, tools: Tools) -> None:
+        """Begin the work on *plans*; domains that are at work already are left alone."""
         with self._changed:
-            busy = self._running.union(job.plan.domain for job in self._waiting)
+            busy = self._open()
             jobs = [
                 _Job(plan=plan, desired=desired, tools=tools)
                 for plan in plans
@@ -108,7 +106,6 @@ class Executor:
                 self._ends.pop(job.plan.domain, None)
             self._waiting += jobs
             self._start_ready()
-            return frozenset(plan.domain for plan in plans if plan.domain in busy)
 
     def rest(self, plans: list[DomainPlan]) -> None:
         """Nothing is begun on *plans*: who depends on one learns how it stands."""
@@ -129,9 +126,12 @@ class Executor:
                 raise self._death
             return tuple(self._ends.values())
 
+    def _open(self) -> set[_Key]:
+        return self._running.union(job.plan.domain for job in self._waiting)
+
     def _start_ready(self) -> None:
         """Begin each domain when those before it have ended, and there is room."""
-        open_ = self._running.union(job.plan.domain for job in self._waiting)
+        open_ = self._open()
         for job in tuple(self._waiting):
             if len(self._running - self._idle) >= self._at_once:
                 return
