@@ -33,6 +33,7 @@ from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.suspension import ByHand, suspension_of
 from reconciler.planning import (
     bookkeeping,
+    completion,
     defining,
     deleting,
     differ,
@@ -103,6 +104,8 @@ class DomainWork:
     _is_fenced: bool = False
     _has_disrupted: bool = False
     _under_way: Step | None = None
+    #: the domain as it was last looked at
+    _seen: World | None = None
 
     @property
     def port(self) -> Hypervisor:
@@ -171,7 +174,8 @@ class DomainWork:
                 hint="virtsnap plan",
             )
         self.ledger = domain.ledger
-        return world_of(index_of(observed), domain, self.host.folders)
+        self._seen = world_of(index_of(observed), domain, self.host.folders)
+        return self._seen
 
     def _has_closed(self, step: Step) -> bool:
         """The steps before took so long; what has begun in its window is finished."""
@@ -321,8 +325,8 @@ class DomainWork:
             if isinstance(step.action, ThawGuest):
                 self.port.thaw(self.uuid)
             ledger = bookkeeping.confirmed(ledger, step.action, source=self.desired.source)
-        highest = world.highest_serial
-        self._write(bookkeeping.next_serial(ledger, highest), None)
+        ledger = completion.completed(world.with_ledger(ledger))
+        self._write(bookkeeping.next_serial(ledger, world.highest_serial), None)
         for step in todo:
             self.done += 1
             self.tools.listener.step_finished(self.plan, step, "")
@@ -354,6 +358,9 @@ class DomainWork:
             ledger = self.port.read_ledger(self.uuid)
             holder = self.tools.identity.holder()
             if ledger and ledger.fence and ledger.fence.holder == holder:
+                seen = self._seen
+                if seen is not None and seen.ledger.serial == ledger.serial:
+                    ledger = completion.completed(seen)
                 self._write(replace(ledger, fence=None, serial=ledger.serial + 1), None)
         except VirtsnapError:
             return

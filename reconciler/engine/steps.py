@@ -35,7 +35,7 @@ from reconciler.model.ledger import MEMORY, Consistency, Ledger
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, folder_of
 from reconciler.model.plan import Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
-from reconciler.planning import bookkeeping, safety
+from reconciler.planning import bookkeeping, completion, safety
 from reconciler.planning.world import World
 
 if TYPE_CHECKING:
@@ -117,14 +117,16 @@ def _intend(
     provenance = bookkeeping.Provenance(
         uid=uid, moment=moment, source=work.desired.source, revision=work.desired.revision
     )
-    ledger = bookkeeping.intended(world.ledger, step.action, provenance)
+    ledger = bookkeeping.intended(completion.completed(world), step.action, provenance)
     return work.write(ledger, world, step=step)
 
 
 def _redefine(work: DomainWork, step: Step, action: RedefineSnapshot, world: World) -> None:
+    # the ledger first: from then on it is held, or lies there, whatever becomes of the record
     if action.holds:
-        # the ledger first: from then on it is held, whatever becomes of the record
         _mark(work, action.snapshot, _intend(work, step, world))
+    elif any(change.source is not None for change in action.sources):
+        _intend(work, step, world)
     if action.description is not None or action.sources or action.make_current:
         work.port.redefine_snapshot(work.uuid, action)
 
@@ -291,7 +293,7 @@ def _create(work: DomainWork, step: Step, action: CreateSnapshot, world: World) 
     ledger = bookkeeping.confirmed(
         after.ledger, action, created=record.created if record else None, consistency=consistency
     )
-    work.write(ledger, after)
+    work.write(completion.completed(after.with_ledger(ledger)), after)
     return note
 
 

@@ -7,7 +7,13 @@ from dataclasses import replace
 from reconciler.errors import HypervisorError
 from reconciler.hypervisor import qcow2, qemu_img
 from reconciler.hypervisor.paths import PathBook
-from reconciler.model.chain import MEMORY_FORMAT, BackingChain, Image, Presence
+from reconciler.model.chain import (
+    MEMORY_FORMAT,
+    BackingChain,
+    FileIdentity,
+    Image,
+    Presence,
+)
 from reconciler.model.names import ImagePath
 
 RAW = "raw"
@@ -133,6 +139,12 @@ class ImageShelf:
             return self._examine_device(path, status.st_rdev, image_format)
         if not stat.S_ISREG(status.st_mode):
             return _unread(path, image_format, Presence.UNKNOWN)
+        file = FileIdentity(device=status.st_dev, inode=status.st_ino, modified=status.st_mtime_ns)
+        return replace(self._examine_file(path, status, image_format), file=file)
+
+    def _examine_file(
+        self, path: ImagePath, status: os.stat_result, image_format: str | None
+    ) -> Image:
         allocated = status.st_blocks * _BLOCK_SIZE
         if image_format == MEMORY_FORMAT:
             return Image(path=path, format=MEMORY_FORMAT, allocated=allocated)

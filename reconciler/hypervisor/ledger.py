@@ -8,6 +8,7 @@ from typing import Any
 
 from lxml import etree
 
+from reconciler.hypervisor import frozen_codec
 from reconciler.hypervisor.xml import Element
 from reconciler.model.ledger import (
     LEDGER_FORMAT,
@@ -30,7 +31,17 @@ from reconciler.model.power import PowerOwed, PowerState
 NAMESPACE = "urn:virtsnap:ledger:1"
 PREFIX = "virtsnap"
 TAG = f"{{{NAMESPACE}}}ledger"
-_KEYS = {"entries", "images", "commits", "freezing", "requests", "owed", "definition", "fence"}
+_KEYS = {
+    "entries",
+    "images",
+    "commits",
+    "freezing",
+    "requests",
+    "owed",
+    "definition",
+    "fence",
+    "identities",
+}
 #: what comes of reading a ledger that somebody has written into
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 
@@ -180,6 +191,7 @@ def _document(ledger: Ledger) -> dict[str, Any]:
             "owed": _owed_document(ledger.owed),
             "definition": ledger.definition,
             "fence": _fence_document(ledger.fence),
+            "identities": frozen_codec.identity_documents(ledger.identities),
         }
     )
 
@@ -197,6 +209,8 @@ def _entry_document(entry: LedgerEntry) -> dict[str, Any]:
             "revision": entry.revision,
             "power": entry.power.value if entry.power else None,
             "held": entry.is_held or None,
+            "frozen": frozen_codec.disk_documents(entry.frozen) or None,
+            "memory": entry.memory,
         }
     )
 
@@ -262,13 +276,15 @@ def _ledger(uuid: DomainUuid, serial: int, document: dict[str, Any]) -> Ledger:
         owed=_owed(document.get("owed")),
         definition=None if definition is None else SnapshotName(_text(definition)),
         fence=_fence(document.get("fence")),
+        identities=frozen_codec.identities(_list(document.get("identities", []))),
     )
 
 
 def _entry(document: dict[str, Any]) -> LedgerEntry:
     known = {"name", "uid", "state", "created", "consistency", "source", "manifest", "revision"}
-    _only(document, known | {"power", "held"})
+    _only(document, known | {"power", "held", "frozen", "memory"})
     consistency, power = document.get("consistency"), document.get("power")
+    memory = _text_or_none(document.get("memory"))
     created = document.get("created")
     return LedgerEntry(
         name=SnapshotName(_text(document["name"])),
@@ -281,6 +297,8 @@ def _entry(document: dict[str, Any]) -> LedgerEntry:
         revision=_text_or_none(document.get("revision")),
         power=None if power is None else PowerState(power),
         is_held=document.get("held", False) is True,
+        frozen=frozen_codec.disks(_list(document.get("frozen", []))),
+        memory=None if memory is None else ImagePath(memory),
     )
 
 

@@ -57,7 +57,10 @@ def _suspects(
         return
     frozen_format = disk.source_format or "qcow2"
     chain = shelf.chain(frozen, frozen_format)
-    if chain is not None and below in chain:
+    if chain is None or below not in chain:
+        return
+    # a blank one holds nothing that its base lacks, whether or not it was ever merged
+    if not shelf.image(frozen, frozen_format).is_blank:
         yield (frozen, below), (frozen_format, header.backing_format or "raw")
 
 

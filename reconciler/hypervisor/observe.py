@@ -30,7 +30,7 @@ from reconciler.model.domain import (
     ObservedHost,
     Undescribed,
 )
-from reconciler.model.ledger import MEMORY, Remembered
+from reconciler.model.ledger import MEMORY, Ledger, Remembered
 from reconciler.model.names import (
     DiskTarget,
     DomainUuid,
@@ -129,6 +129,7 @@ class Observer:
         )
         _declare(described.records, shelf)
         _declare_memory(described, shelf)
+        _declare_frozen(described.ledger.ledger, shelf)
         return ObservedDomain(
             name=fetched.name,
             uuid=fetched.uuid,
@@ -211,6 +212,16 @@ def _declare_memory(described: Described, shelf: ImageShelf) -> None:
     for image in known.images if known else ():
         if image.disk == MEMORY and os.path.lexists(image.path):
             shelf.declare(shelf.spelled(image.path), MEMORY_FORMAT)
+
+
+def _declare_frozen(ledger: Ledger | None, shelf: ImageShelf) -> None:
+    """What managed snapshots froze is looked at, whatever their records say by now."""
+    for entry in ledger.entries if ledger else ():
+        for disk in entry.frozen:
+            if disk.format is not None:
+                shelf.declare(shelf.spelled(disk.path), disk.format)
+        if entry.memory is not None:
+            shelf.declare(shelf.spelled(entry.memory), MEMORY_FORMAT)
 
 
 def _jobs(fetched: Fetched, live: Definition | None, shelf: ImageShelf) -> tuple[BlockJob, ...]:

@@ -20,6 +20,19 @@ class Presence(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileIdentity:
+    """Which file it is and when it was last written to, as ``stat`` tells: *modified* in nanoseconds.
+
+    A frozen image is never written, so that another time means other content, whatever is named so;
+    a faithful copy has another inode and the same time.
+    """
+
+    device: int
+    inode: int
+    modified: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """One image file (or block device); sizes in bytes, None where unknown.
 
@@ -51,6 +64,8 @@ class Image:
     device_size: int | None = None
     #: devices and files that share bytes with that device by lying below it
     lies_on: tuple[ImagePath, ...] = ()
+    #: of a regular file that could be looked at from here
+    file: FileIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)

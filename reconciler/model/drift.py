@@ -92,6 +92,8 @@ class DanglingCause(enum.StrEnum):
 
     MISSING = "missing"
     WRITTEN = "written since"
+    #: a definition has it as a disk that is written to; as far as is known nobody has written yet
+    EXPOSED = "may be written to"
     MERGED = "merged away"
     #: an internal snapshot is not in its image any more
     DELETED = "deleted from its image"
@@ -112,12 +114,39 @@ class RecordDangling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordOutdated:
-    """A record of ours names images that were merged into *image*; the moment itself is intact."""
+    """A record of ours does not name *image*, which holds the moment; the moment itself is intact.
+
+    It names images that were merged into it; or *said*, which somebody, or libvirt 9.0 when another
+    record was dropped, has put in its place.
+    """
 
     kind: ClassVar[str] = "RecordOutdated"
     snapshot: SnapshotName
     disk: DiskTarget
     image: ImagePath
+    said: ImagePath | None = None
+
+
+class Truth(enum.StrEnum):
+    """Who says which image a snapshot froze."""
+
+    LEDGER = "the ledger"
+    RECORD = "its record"
+    HEADER = "the header of its overlay"
+    MEMORY = "its saved memory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotUnproven:
+    """Which image of *disk* a managed snapshot froze is said in several ways, and none is proven.
+
+    Until they agree nobody goes back to it, and nothing that any of them names for it is removed.
+    """
+
+    kind: ClassVar[str] = "SnapshotUnproven"
+    snapshot: SnapshotName
+    disk: DiskTarget
+    says: tuple[tuple[Truth, ImagePath], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,6 +318,7 @@ Difference = (
     | HoldDiffers
     | RecordDangling
     | RecordOutdated
+    | SnapshotUnproven
     | CurrentMisplaced
     | OverlayUnrecorded
     | ImageOrphaned

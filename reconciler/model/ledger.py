@@ -4,10 +4,12 @@ import enum
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from reconciler.model.chain import FileIdentity
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
 from reconciler.model.power import PowerOwed, PowerState
 
-LEDGER_FORMAT = 1
+#: 2: what each snapshot froze is in it
+LEDGER_FORMAT = 2
 #: stands for a disk where a memory image is meant
 MEMORY = DiskTarget("memory")
 
@@ -33,6 +35,36 @@ class Consistency(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenDisk:
+    """The image that holds one disk of a managed snapshot (with all below it).
+
+    It follows what commits of ours move; nobody else's word changes it.
+    """
+
+    disk: DiskTarget
+    path: ImagePath
+    #: as it was declared: never guessed from content
+    format: str | None = None
+    #: an internal snapshot in that image; else the image itself is frozen
+    is_inside: bool = False
+    #: what the saved memory calls the image, in the definition it was saved with
+    in_memory: ImagePath | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageIdentity:
+    """What an image was like when a snapshot came to stand on it: none of it changes by itself.
+
+    *backing* is what its header said.
+    """
+
+    path: ImagePath
+    file: FileIdentity | None = None
+    virtual_size: int | None = None
+    backing: ImagePath | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
     """One managed snapshot.  *created* is libvirt's ``creationTime`` (seconds), once known."""
 
@@ -49,6 +81,14 @@ class LedgerEntry:
     power: PowerState | None = None
     #: a hold: no pruning takes it, until it is released by its name
     is_held: bool = False
+    #: by disk; empty where it is not known, or cannot be proven
+    frozen: tuple[FrozenDisk, ...] = ()
+    #: the memory image, where it has one
+    memory: ImagePath | None = None
+
+    def frozen_disk(self, target: DiskTarget) -> FrozenDisk | None:
+        """What is remembered of that disk."""
+        return next((disk for disk in self.frozen if disk.disk == target), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +178,8 @@ class Ledger:
     #: that of the snapshot in its place; cleared by the very define
     definition: SnapshotName | None = None
     fence: Fence | None = None
+    #: by path, of all images that managed snapshots stand on, and of their memory images
+    identities: tuple[ImageIdentity, ...] = ()
 
     def using(self, images: frozenset[ImagePath]) -> "Ledger":
         """The same, with none of *images* given up."""
@@ -196,6 +238,7 @@ def unfinished(ledger: Ledger) -> Ledger:
     return replace(
         ledger,
         entries=tuple(e for e in ledger.entries if e.state is EntryState.DELETING),
+        identities=(),
         requests=tuple(r for r in ledger.requests if r.state is RequestState.BEGUN),
         fence=None,
     )

@@ -42,9 +42,11 @@ class RefusalCode(enum.StrEnum):
     REVERT_UNPROVEN = "RevertUnproven"
     SHARED_STORAGE = "SharedStorage"
     SHUT_DOWN_REFUSED = "ShutDownRefused"
+    SNAPSHOT_EXPOSED = "SnapshotExposed"
     SNAPSHOT_HAS_BRANCHES = "SnapshotHasBranches"
     SNAPSHOT_HELD = "SnapshotHeld"
     SNAPSHOT_LOST = "SnapshotLost"
+    SNAPSHOT_UNPROVEN = "SnapshotUnproven"
     STORAGE_ABSENT = "StorageAbsent"
     UNMANAGED_READER = "UnmanagedReader"
 

@@ -41,6 +41,10 @@ class Selection:
         """*snapshot* of *domain* is selected."""
         return self.has_domain(domain) and self._wants(domain, snapshot)
 
+    def names(self, domain: str, snapshot: str) -> bool:
+        """A person has written out this very snapshot."""
+        return f"{domain}/{snapshot}" in self.targets and self.has_snapshot(domain, snapshot)
+
     def _wants(self, domain: str, snapshot: str) -> bool:
         def matches(pattern: str) -> bool:
             of_domain, slash, of_snapshot = pattern.partition("/")

@@ -20,6 +20,7 @@ from reconciler.planning.world import World
 
 _DANGLING = {
     DanglingCause.WRITTEN: "written to since",
+    DanglingCause.EXPOSED: "given to a guest as a disk that is written to",
     DanglingCause.MERGED: "merged into by hand",
     DanglingCause.DELETED: "rid of it by hand",
 }

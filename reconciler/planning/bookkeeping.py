@@ -31,6 +31,7 @@ from reconciler.model.ledger import (
     CommitState,
     Consistency,
     EntryState,
+    FrozenDisk,
     Ledger,
     LedgerCommit,
     LedgerEntry,
@@ -66,6 +67,11 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
                 revision=provenance.revision,
                 power=action.power,
                 is_held=action.is_held,
+                frozen=tuple(
+                    FrozenDisk(disk=new.target, path=new.frozen, format=new.frozen_format)
+                    for new in action.overlays
+                ),
+                memory=action.memory_file,
             )
             entered = _with_entry(ledger, entry)
             made = _with_images(entered, action.overlays, action.snapshot, action.memory_file)
@@ -80,20 +86,28 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
                 merged=action.merged,
                 snapshots=action.snapshots,
             )
-            return _deleting(_with_commit(ledger, commit), action.snapshots)
-        case ForgetSnapshot(keeps_as_lost=False, has_record=True) | DeleteSnapshot():
+            changed = (action.base, *action.merged, *action.rebased)
+            begun = _without_identities(_with_commit(ledger, commit), changed)
+            return _deleting(begun, action.snapshots)
+        case ForgetSnapshot(keeps_as_lost=False, has_record=True):
             return _deleting(ledger, (action.snapshot,))
+        case DeleteSnapshot():
+            begun = _without_identities(ledger, tuple(path for _, path in action.images))
+            return _deleting(begun, (action.snapshot,))
         case ShutDownDomain():
             return replace(ledger, owed=PowerOwed(state=action.owes))
         case RemoveImage(cause=RemovalCause.MEMORY):
             return _deleting(ledger, action.snapshots)
-        case RedefineSnapshot(holds=True):
-            return _held(ledger, action.snapshot, is_held=True)
+        case RedefineSnapshot():
+            # before the record: what shows that an image was merged ends with what the record says
+            moved = _frozen_at(ledger, action)
+            return _held(moved, action.snapshot, is_held=True) if action.holds else moved
         case RevertSnapshot():
             made = _with_images(ledger, action.disks, action.snapshot)
             return _with_request(made, action.request, action.snapshot, RequestState.BEGUN)
         case RevertInternal():
             begun = _with_request(ledger, action.request, action.snapshot, RequestState.BEGUN)
+            begun = _without_identities(begun, tuple(path for _, path in action.images))
             if action.definition is None:
                 return begun
             # there only while the revert is: whoever finds it afterwards removes it
@@ -106,7 +120,6 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
             return _with_entry(begun, record)
         case (
             ForgetSnapshot()
-            | RedefineSnapshot()
             | ReleaseSnapshot()
             | AdoptSnapshot()
             | AdoptRequest()
@@ -150,13 +163,15 @@ def confirmed(
             )
             return replace(_with_entry(ledger, taken), is_freezing=False)
         case CommitOverlays() | FinishJob():
-            return merged(ledger, base=action.base, top=action.top)
+            done = merged(ledger, base=action.base, top=action.top)
+            return _without_identities(done, (action.base, *action.merged, *action.rebased))
         case DeleteSnapshot():
             return _without_entry(ledger, action.snapshot)
         case ForgetSnapshot():
             entry = ledger.entry(action.snapshot)
             if action.keeps_as_lost and entry is not None:
-                return _with_entry(ledger, replace(entry, state=EntryState.LOST))
+                lost = replace(entry, state=EntryState.LOST, frozen=(), memory=None)
+                return _with_entry(ledger, lost)
             return _without_entry(ledger, action.snapshot)
         case RemoveImage():
             return _without_image(ledger, action.path)
@@ -207,14 +222,25 @@ def gone_back(ledger: Ledger, action: RevertInternal) -> Ledger:
 
 
 def merged(ledger: Ledger, *, base: ImagePath, top: ImagePath) -> Ledger:
-    """The commit of *top* into *base* has merged everything."""
+    """The commit of *top* into *base* has merged everything: what stood on it holds its moment there."""
+    moved = {p for c in ledger.commits if (c.base, c.top) == (base, top) for p in c.merged}
     commits = tuple(
         replace(commit, state=CommitState.MERGED)
         if (commit.base, commit.top) == (base, top)
         else commit
         for commit in ledger.commits
     )
-    return replace(ledger, commits=commits)
+    entries = tuple(
+        replace(
+            entry,
+            frozen=tuple(
+                replace(disk, path=base, format=None) if disk.path in moved else disk
+                for disk in entry.frozen
+            ),
+        )
+        for entry in ledger.entries
+    )
+    return replace(ledger, commits=commits, entries=entries)
 
 
 def mark(ledger: Ledger, snapshot: SnapshotName) -> Ledger:
@@ -254,6 +280,29 @@ def _held(ledger: Ledger, name: SnapshotName, *, is_held: bool) -> Ledger:
     return replace(ledger, entries=entries)
 
 
+def _frozen_at(ledger: Ledger, action: RedefineSnapshot) -> Ledger:
+    """What the record is to say is what the ledger says."""
+    entry = ledger.entry(action.snapshot)
+    sources = {c.target: c for c in action.sources if c.source is not None}
+    if entry is None or not sources:
+        return ledger
+    frozen, moved = [], []
+    for disk in entry.frozen:
+        change = sources.get(disk.disk)
+        if change is not None and change.source not in (None, disk.path):
+            moved.append(change.source)
+            disk = replace(disk, path=change.source, format=change.source_format)
+        frozen.append(disk)
+    entered = _with_entry(ledger, replace(entry, frozen=tuple(frozen)))
+    return _without_identities(entered, tuple(moved))
+
+
+def _without_identities(ledger: Ledger, paths: tuple[ImagePath, ...]) -> Ledger:
+    """*paths* are changed now, by us: what they are like afterwards is looked at afterwards."""
+    kept = tuple(known for known in ledger.identities if known.path not in paths)
+    return replace(ledger, identities=kept)
+
+
 def _with_images(
     ledger: Ledger,
     overlays: tuple[NewOverlay, ...],
@@ -267,7 +316,8 @@ def _with_images(
         images = (*images, LedgerImage(path=memory, disk=MEMORY, snapshot=snapshot))
     paths = frozenset(image.path for image in images)
     kept = tuple(image for image in ledger.images if image.path not in paths)
-    return replace(_without_merged(ledger, paths), images=(*kept, *images))
+    anew = _without_identities(_without_merged(ledger, paths), tuple(paths))
+    return replace(anew, images=(*kept, *images))
 
 
 def _giving_up(ledger: Ledger, paths: tuple[ImagePath, ...]) -> Ledger:
@@ -301,7 +351,8 @@ def _deleting(ledger: Ledger, names: tuple[SnapshotName, ...]) -> Ledger:
 
 def _without_image(ledger: Ledger, path: ImagePath) -> Ledger:
     images = tuple(image for image in ledger.images if image.path != path)
-    return replace(_without_merged(ledger, frozenset({path})), images=images)
+    left = _without_identities(_without_merged(ledger, frozenset({path})), (path,))
+    return replace(left, images=images)
 
 
 def _without_merged(ledger: Ledger, paths: frozenset[ImagePath]) -> Ledger:

@@ -56,7 +56,7 @@ def change(
         while True:
             count = len(builder.steps)
             repairing.point_at_current(builder)
-            repairing.repair_with_approval(builder, wish, prune)
+            repairing.repair_with_approval(builder, wish, prune, request.selection)
             _remove(builder, wish, prune, request, with_approval=True)
             if len(builder.steps) == count:
                 break

@@ -17,7 +17,7 @@ from reconciler.model.ledger import MEMORY
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import SnapshotRecord
-from reconciler.planning import branches, deleting, rewriting, safety, simulate
+from reconciler.planning import branches, deleting, frozen, rewriting, safety, simulate
 from reconciler.planning.world import World
 
 #: overlays of ours that no record accounts for, by disk
@@ -106,15 +106,15 @@ def _abandons(
     """Frozen layers of *name* that nothing stands on and only it reads: off the live chain."""
     record = world.domain.record(name)
     for disk in record.external_disks if record else ():
-        frozen = world.now_at(disk.source) if disk.source else None
-        if frozen is None or world.disk(disk.target) is None:
+        layer = world.now_at(disk.source) if disk.source else None
+        if layer is None or world.disk(disk.target) is None:
             continue
-        if frozen in world.in_own_chain or frozen in _kept_frozen(world, disk.target, going):
+        if layer in world.in_own_chain or layer in _kept_frozen(world, disk.target, going):
             continue
-        standing = branches.standing_on(world, frozen)
+        standing = branches.standing_on(world, layer)
         if all(_is_given_up(world, image, going) for image in standing):
             yield from ((disk.target, image) for image in standing)
-            yield disk.target, frozen
+            yield disk.target, layer
 
 
 def _is_given_up(world: World, image: ImagePath, going: set[SnapshotName]) -> bool:
@@ -167,9 +167,9 @@ def _why_memory_stays(world: World, name: SnapshotName) -> Refusal | None:
 
 def why_not_forget(world: World, name: SnapshotName) -> Refusal | None:
     """A hold; or libvirt 9.0, which rewrites what children of a forgotten record froze (facts §4.4)."""
-    held = safety.why_held(world, name)
-    if held is not None:
-        return held
+    why = safety.why_held(world, name) or frozen.why_unproven(world, name)
+    if why is not None:
+        return why
     record = world.domain.record(name)
     for disk in record.external_disks if record else ():
         for child in world.domain.records:
@@ -226,18 +226,18 @@ def _edge(
     source = record.frozen(target) if record else None
     if source is None:
         return None
-    frozen = world.now_at(source)
-    written = any(disk.source == frozen for disk in world.domain.disks)
-    gone = world.image(frozen).presence is Presence.MISSING
-    kept = frozen in _kept_frozen(world, target, now.going)
-    if written or gone or kept or frozen in now.abandoned:
+    layer = world.now_at(source)
+    written = any(disk.source == layer for disk in world.domain.disks)
+    gone = world.image(layer).presence is Presence.MISSING
+    kept = layer in _kept_frozen(world, target, now.going)
+    if written or gone or kept or layer in now.abandoned:
         return None  # merged already, nothing to merge, kept by somebody else, or given up
-    standing = branches.standing_on(world, frozen)
+    standing = branches.standing_on(world, layer)
     if len(standing) > 1 or any(branches.is_unread(world, image) for image in standing):
         return branches.why_branched(world, target, standing, name)
     if standing:
-        edges[frozen] = standing[0]
-        owners[frozen].add(name)
+        edges[layer] = standing[0]
+        owners[layer].add(name)
     return None
 
 

@@ -89,6 +89,7 @@ def compare(wish: Declared, world: World) -> Drift:
     found += _others(wish, world)
     dangling = tuple(storage.dangling(world, wish.names))
     found += dangling
+    found += storage.unproven(world)
     found += storage.outdated(world, frozenset(record.snapshot for record in dangling))
     found += storage.misplaced_current(world)
     found += storage.unrecorded(world, wish.names)
@@ -154,7 +155,10 @@ def is_leftover(entry: LedgerEntry, wish: Declared, world: World) -> bool:
         return True
     if entry.state is EntryState.CREATING:
         made = {image.path for image in world.ledger.images if image.snapshot == entry.name}
-        return not made & world.in_own_chain
+        # its memory image is to be seen as that of a create that failed, until it has gone
+        memory = world.images.get(entry.memory) if entry.memory in made else None
+        is_left = memory is not None and memory.presence is not Presence.MISSING
+        return not is_left and not made & world.in_own_chain
     return wish.domain is not None and entry.name not in wish.names
 
 

@@ -8,7 +8,7 @@ from pydantic_core import PydanticSerializationError, to_json, to_jsonable_pytho
 
 from reconciler.model.chain import Image
 from reconciler.model.domain import BlockJob, ObservedDomain
-from reconciler.model.ledger import LedgerProblem
+from reconciler.model.ledger import Ledger, LedgerProblem
 from reconciler.model.plan import Step
 from reconciler.model.snapshot import DiskCapture, SnapshotRecord
 from reconciler.planning.world import World
@@ -26,7 +26,7 @@ def of(world: World) -> str:
     still = replace(
         domain,
         jobs=tuple(BlockJob(disk=job.disk, kind=job.kind) for job in domain.jobs),
-        ledger=replace(world.ledger, serial=0, fence=None),
+        ledger=_without_memory(world.ledger),
         ledger_problem=None if foreign else domain.ledger_problem,
         journal_serial=0,
         journal_requests=(),
@@ -57,12 +57,19 @@ def _as_json(value: object) -> bytes:
         return json.dumps(to_jsonable_python(value)).encode("ascii")
 
 
+def _without_memory(ledger: Ledger) -> Ledger:
+    """What was frozen is completed with any write; what does not fit it is drift, asked for anew
+    before each step."""
+    entries = tuple(replace(entry, frozen=(), memory=None) for entry in ledger.entries)
+    return replace(ledger, serial=0, fence=None, entries=entries, identities=())
+
+
 def _images(world: World) -> list[Image]:
     """What the domain names or made, and all below."""
     named = {naming.path for naming in world.namings} | world.ledger.image_paths
     own = {path for top in named for path in world.walk(top)}
     return [
-        replace(world.images[path], allocated=None, is_blank=False, unwritten_since=())
+        replace(world.images[path], allocated=None, is_blank=False, unwritten_since=(), file=None)
         for path in sorted(own & set(world.images))
     ]
 

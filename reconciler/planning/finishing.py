@@ -25,6 +25,7 @@ from reconciler.model.refusal import RefusalCode, refusal
 from reconciler.planning import (
     branches,
     differ,
+    frozen,
     jobs,
     recalling,
     removing,
@@ -141,6 +142,7 @@ def settle(builder: Builder, wish: Declared) -> None:
 
 def finish(builder: Builder, wish: Declared) -> None:
     """What virtsnap began is finished, whatever the manifest says about pruning."""
+    _tell_the_truth(builder)
     _drop_removed(builder)
     removing.remove(builder, builder.world.deleting, Reason.REMOVAL_BEGUN)
     _remove_emptied(builder)
@@ -153,7 +155,6 @@ def finish(builder: Builder, wish: Declared) -> None:
     )
     removing.merge_loose(builder, interrupted, Reason.CREATE_UNRECORDED)
     drop_leftovers(builder, wish)
-    _tell_the_truth(builder)
     untouched = _dangling_names(builder) | builder.world.deleting
     by_us = builder.world.merged_by_us
     for action in rewriting.rewrites(builder.world, by_us, untouched):
@@ -161,11 +162,15 @@ def finish(builder: Builder, wish: Declared) -> None:
 
 
 def _tell_the_truth(builder: Builder) -> None:
-    """Records that an old libvirt made name a lower layer are given back their own."""
+    """Records that libvirt 9.0, or somebody's edit, made name another image are given back their own."""
     found: dict[SnapshotName, list[SourceChange]] = {}
-    for name, target, frozen in storage.understated(builder.world):
-        image_format = rewriting.declared_format(builder.world, target, frozen)
-        change = SourceChange(target=target, source=frozen, source_format=image_format)
+    for name, target, path, _ in frozen.outdated(builder.world):
+        known = builder.world.ledger.entry(name)
+        disk = known.frozen_disk(target) if known else None
+        image_format = disk.format if disk else None
+        if image_format is None:
+            image_format = rewriting.declared_format(builder.world, target, path)
+        change = SourceChange(target=target, source=path, source_format=image_format)
         found.setdefault(name, []).append(change)
     for name, changes in found.items():
         action = RedefineSnapshot(snapshot=name, sources=tuple(changes))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.model.chain import Image, Presence
 from reconciler.model.domain import Disk, ObservedDomain, ObservedHost
+from reconciler.model.ledger import EntryState
 from reconciler.model.names import DomainName, DomainUuid, ImagePath, SnapshotName
 
 
@@ -132,7 +133,25 @@ def namings_of(domain: ObservedDomain) -> list[Naming]:
                     snapshot=record.name,
                 )
             )
-    return found
+    return found + list(_of_ledger(domain))
+
+
+def _of_ledger(domain: ObservedDomain) -> Iterator[Naming]:
+    """What managed snapshots froze, whatever their records say by now."""
+    ledger = domain.ledger
+    for entry in ledger.entries if ledger is not None else ():
+        if entry.state in (EntryState.CREATING, EntryState.DELETING):
+            continue
+        named = [(d.path, Role.MENTIONED if d.is_inside else Role.FROZEN) for d in entry.frozen]
+        named += [(entry.memory, Role.MENTIONED)] if entry.memory is not None else []
+        for path, role in named:
+            yield Naming(
+                path=path,
+                role=role,
+                domain=domain.name,
+                uuid=domain.uuid,
+                snapshot=entry.name,
+            )
 
 
 def _of_disk(domain: ObservedDomain, disk: Disk) -> list[Naming]:

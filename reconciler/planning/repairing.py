@@ -12,6 +12,7 @@ from reconciler.model.drift import (
     DescriptionDiffers,
     HoldDiffers,
 )
+from reconciler.model.ledger import EntryState
 from reconciler.model.plan import Reason
 from reconciler.model.request import Selection
 from reconciler.planning import consolidation, differ, removing, rewriting, storage
@@ -40,7 +41,6 @@ def repair(builder: Builder, wish: Declared, prune: Prune, selection: Selection)
             case _:
                 pass
     if prune is Prune.AUTO:
-        _forget_dangling(builder, wish, with_approval=False)
         merge_unclaimed(builder, wish, with_approval=False)
     _rewrite_merged_by_hand(builder, wish)
     point_at_current(builder)
@@ -59,15 +59,24 @@ def _rewrite_merged_by_hand(
         builder.add(action, Reason.RECORD_OUTDATED, needs_approval=needs_approval)
 
 
-def repair_with_approval(builder: Builder, wish: Declared, prune: Prune) -> None:
-    """What only a person may agree to: missing images, orphans, and all under ``confirm``."""
+def repair_with_approval(
+    builder: Builder, wish: Declared, prune: Prune, selection: Selection
+) -> None:
+    """What only a person may agree to: missing images, and all under ``confirm``.
+
+    What no merge has taken down may be all the work since a definition went back: an image that is
+    read by nobody goes only when a person names the snapshot it was made for.
+    """
     if prune is Prune.NEVER:
         return
-    _forget_dangling(builder, wish, with_approval=True)
+    _forget_dangling(builder, wish)
     merge_unclaimed(builder, wish, with_approval=True)
     _rewrite_merged_by_hand(builder, wish, needs_approval=True)
     for orphan in tuple(storage.orphaned(builder.world)):
-        if orphan.is_superseded and not orphan.is_emptied:
+        entry = builder.world.ledger.entry(orphan.snapshot)
+        is_failed = entry is not None and entry.state is EntryState.CREATING
+        is_named = selection.names(builder.world.domain.name, orphan.snapshot)
+        if (is_named or is_failed) and orphan.is_superseded and not orphan.is_emptied:
             removing.remove_image(
                 builder,
                 orphan,
@@ -77,11 +86,14 @@ def repair_with_approval(builder: Builder, wish: Declared, prune: Prune) -> None
             )
 
 
-def _forget_dangling(builder: Builder, wish: Declared, *, with_approval: bool) -> None:
-    """Declared ones become lost; undeclared ones go with the removals."""
+def _forget_dangling(builder: Builder, wish: Declared) -> None:
+    """Declared ones become lost; undeclared ones go with the removals.
+
+    A record that is dropped does not come back: no loop does it by itself.
+    """
     for dangling in tuple(storage.dangling(builder.world, wish.names)):
-        missing = dangling.cause is DanglingCause.MISSING
-        if not (dangling.is_managed and dangling.is_declared) or (missing and not with_approval):
+        is_ours = dangling.is_managed and dangling.is_declared
+        if not is_ours or dangling.cause is DanglingCause.EXPOSED:
             continue
         record = builder.world.domain.record(dangling.snapshot)
         if record is not None and builder.world.is_held(record):
@@ -91,7 +103,7 @@ def _forget_dangling(builder: Builder, wish: Declared, *, with_approval: bool) -
             builder.refuse(why)
             continue
         action = ForgetSnapshot(snapshot=dangling.snapshot, has_record=True, keeps_as_lost=True)
-        builder.add(action, Reason.RECORD_DANGLING, needs_approval=with_approval)
+        builder.add(action, Reason.RECORD_DANGLING, needs_approval=True)
 
 
 def merge_unclaimed(builder: Builder, wish: Declared, *, with_approval: bool) -> None:

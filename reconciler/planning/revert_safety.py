@@ -5,7 +5,8 @@ from reconciler.model.chain import Presence
 from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import DiskCapture
-from reconciler.planning import readable
+from reconciler.planning import frozen, identity, readable
+from reconciler.planning.frozen import Standing
 from reconciler.planning.world import World
 
 
@@ -13,8 +14,14 @@ def why_not_revert(world: World, action: RevertSnapshot) -> Refusal | None:
     """Why the disks cannot go back now, or what would be lost by it."""
     if world.domain.is_active:
         return _no_revert(action, f"{world.domain.name} is {world.domain.power}")
+    doubt = _in_doubt(world, action)
+    if doubt is not None:
+        return doubt
     for new in action.disks:
         below = world.walk(new.frozen)
+        changed = identity.changed(world, new.frozen)
+        if changed is not None:
+            return _no_revert(action, f"{changed}, which it froze, was written to since")
         unread = readable.why_not(world, action.snapshot, below, disk=new.target)
         if unread is not None:
             return unread
@@ -33,6 +40,9 @@ def why_not_revert_internal(world: World, action: RevertInternal) -> Refusal | N
     """Why libvirt must not rewrite the images now, or would not find what to put into them."""
     if world.domain.is_active:
         return _no_revert(action, f"{world.domain.name} is {world.domain.power}")
+    doubt = _in_doubt(world, action)
+    if doubt is not None:
+        return doubt
     for target, path in action.images:
         disk, image = world.disk(target), world.image(path)
         if disk is None or disk.source != path:
@@ -50,6 +60,16 @@ def why_not_revert_internal(world: World, action: RevertInternal) -> Refusal | N
         if action.kept_by is not None and not is_kept_inside(world, path):
             return _no_revert(action, f"what was written to {path} would be lost")
     return None
+
+
+def _in_doubt(world: World, action: RevertSnapshot | RevertInternal) -> Refusal | None:
+    """Which images it froze: ledger, record, headers and saved memory agree, or nothing is put back."""
+    record = world.domain.record(action.snapshot)
+    found = frozen.moments(world, record) if record is not None else ()
+    doubted = next((m for m in found if m.standing is not Standing.AGREED), None)
+    if doubted is None:
+        return None
+    return _no_revert(action, f"of {doubted.disk.target} {frozen.told(doubted.says)}")
 
 
 def _no_revert(action: RevertSnapshot | RevertInternal, cause: str) -> Refusal:
@@ -74,11 +94,11 @@ def is_kept_inside(world: World, path: ImagePath) -> bool:
 def is_kept(world: World, active: ImagePath) -> bool:
     """The data of the active image of a shut-off disk is in some snapshot: it holds none itself."""
     image = world.image(active)
-    frozen = {
+    layers = {
         world.now_at(disk.source)
         for record in world.domain.records
         if world.is_managed(record)
         for disk in record.external_disks
         if disk.source is not None
     }
-    return image.is_blank and image.backing in frozen
+    return image.is_blank and image.backing in layers

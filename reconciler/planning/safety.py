@@ -16,7 +16,7 @@ from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import SnapshotRecord
-from reconciler.planning import jobs, letting_go, space
+from reconciler.planning import frozen, jobs, letting_go, space
 from reconciler.planning.world import World
 
 
@@ -29,6 +29,7 @@ def why_not_commit(
     """
     checks = (
         _held,
+        _unproven,
         _paused,
         _unreadable,
         _unfit,
@@ -73,6 +74,19 @@ def _held(
 ) -> Refusal | None:
     found = (why_held(world, name) for name in action.snapshots)
     return next((why for why in found if why is not None), None)
+
+
+def _unproven(
+    world: World, action: CommitOverlays | FinishJob, going: frozenset[SnapshotName]
+) -> Refusal | None:
+    """Nothing of a snapshot goes, nor any image that may be one's, while its images are in doubt."""
+    doubtful = frozen.doubtful(world)
+    for path in (action.base, *action.merged):
+        if path in doubtful:
+            name = doubtful[path]
+            why = frozen.why_unproven(world, name)
+            return why or _reader(action, path, "snapshot", [name])
+    return None
 
 
 def why_held(world: World, name: SnapshotName) -> Refusal | None:
@@ -209,11 +223,11 @@ def _kept_records(
             continue
         managed = world.is_managed(record)
         for disk in record.external_disks:
-            frozen = world.now_at(disk.source) if disk.source else None
-            chain = world.walk(frozen) if frozen else ()
+            layer = world.now_at(disk.source) if disk.source else None
+            chain = world.walk(layer) if layer else ()
             if not managed and images & set(chain):
                 return _reader(action, action.base, "snapshot", [record.name])
-            if frozen == action.base or (images & set(chain) and action.top not in chain):
+            if layer == action.base or (images & set(chain) and action.top not in chain):
                 return refusal(
                     RefusalCode.SNAPSHOT_HAS_BRANCHES, disk=action.disk, snapshots=record.name
                 )
@@ -275,6 +289,9 @@ def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:
         said = path in record.mentions and not _is_said_in_passing(world, record, action)
         if said or path in reached:
             return _still_read(path, "snapshot", record.name)
+    frozen_for = frozen.kept(world, frozenset(action.snapshots)).get(path)
+    if frozen_for is not None:
+        return _still_read(path, "snapshot", frozen_for)
     standing = [c for c in world.children.get(path, ()) if c not in world.emptied]
     if standing:
         return _still_read(path, "file", ", ".join(base_name(child) for child in standing))

@@ -12,12 +12,18 @@ from reconciler.model.drift import (
     OverlayUnrecorded,
     RecordDangling,
     RecordOutdated,
+    SnapshotUnproven,
 )
 from reconciler.model.ledger import MEMORY, LedgerImage
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
+from reconciler.planning import frozen, identity
+from reconciler.planning.frozen import Standing
 from reconciler.planning.index import Role
 from reconciler.planning.world import World
+
+#: what it was is not there any more
+_OVERWRITTEN = (DanglingCause.WRITTEN, DanglingCause.MERGED, DanglingCause.DELETED)
 
 
 def dangling(world: World, declared: frozenset[str]) -> Iterator[RecordDangling]:
@@ -42,10 +48,15 @@ def _faults(
     world: World, record: SnapshotRecord
 ) -> Iterator[tuple[DiskTarget, ImagePath, DanglingCause]]:
     """What is not as it was: 1. disk by disk, 2. the memory."""
+    held = {moment.disk.target: moment for moment in frozen.moments(world, record)}
     for disk in record.disks:
-        fault = None
+        fault, moment = None, held.get(disk.target)
+        if moment is not None and moment.standing is Standing.UNPROVEN:
+            continue  # which image it is nobody can say: a difference of its own
         if disk.capture is DiskCapture.EXTERNAL:
-            fault = _fault(world, disk)
+            is_wrong = moment is not None and moment.standing is Standing.RECORD_OUTDATED
+            path = moment.path if moment is not None and is_wrong else disk.source
+            fault = None if path is None else _fault(world, disk, path)
         elif disk.capture is DiskCapture.INTERNAL:
             fault = _fault_inside(world, record, disk)
         if fault is not None:
@@ -69,29 +80,34 @@ def _fault_inside(
     return None
 
 
-def _fault(world: World, disk: SnapshotDisk) -> tuple[ImagePath, DanglingCause] | None:
-    if disk.source is None:
-        return None
-    frozen = world.now_at(disk.source)
-    chain = world.walk(frozen)
+def _fault(
+    world: World, disk: SnapshotDisk, holding: ImagePath
+) -> tuple[ImagePath, DanglingCause] | None:
+    layer = world.now_at(holding)
+    chain = world.walk(layer)
     for path in chain:
         if world.image(path).presence is Presence.MISSING:
             return path, DanglingCause.MISSING
-    for path in chain:
-        if path in world.written:
-            return path, DanglingCause.WRITTEN
     for top, base in world.domain.merged_by_hand:
         between = world.walk(top)
-        if base in between and disk.source in between[1 : between.index(base) + 1]:
+        is_between = base in between and holding in between[1 : between.index(base) + 1]
+        # whose base is as it was has had nothing merged into it
+        if is_between and not identity.is_proven(world, holding):
             return base, DanglingCause.MERGED
+    written = identity.changed(world, holding)
+    if written is not None:
+        return written, DanglingCause.WRITTEN
+    for path in chain:
+        if path in world.written:
+            return path, DanglingCause.EXPOSED
     return None
 
 
 def outdated(world: World, without: frozenset[SnapshotName]) -> Iterator[RecordOutdated]:
     """Managed records, intact themselves, that name images whose content has moved."""
     gone = without | world.deleting
-    for name, target, frozen in understated(world):
-        yield RecordOutdated(snapshot=name, disk=target, image=frozen)
+    for name, target, path, said in frozen.outdated(world):
+        yield RecordOutdated(snapshot=name, disk=target, image=path, said=said)
     if not world.moved:
         return
     for record in world.domain.records:
@@ -106,22 +122,14 @@ def outdated(world: World, without: frozenset[SnapshotName]) -> Iterator[RecordO
                 )
 
 
-def understated(world: World) -> Iterator[tuple[SnapshotName, DiskTarget, ImagePath]]:
-    """Managed records that name a layer below the one they froze, and the true one.
-
-    libvirt before 9.9 rewrites the frozen layer of every descendant when a record is dropped,
-    also where nothing was committed (facts §4.4).  The overlay's own header still tells.
-    """
+def unproven(world: World) -> Iterator[SnapshotUnproven]:
+    """Managed snapshots of which nobody can say which images are theirs."""
     for record in world.domain.records:
-        if not world.is_managed(record) or record.name in world.deleting:
-            continue
-        for disk in record.external_disks:
-            overlay = world.images.get(disk.overlay) if disk.overlay else None
-            frozen = overlay.backing if overlay else None
-            if frozen is None or frozen not in world.ledger.image_paths:
-                continue
-            if disk.source in world.walk(frozen)[1:] and frozen not in world.moved:
-                yield record.name, disk.target, frozen
+        for moment in frozen.moments(world, record):
+            if moment.standing is Standing.UNPROVEN:
+                yield SnapshotUnproven(
+                    snapshot=record.name, disk=moment.disk.target, says=moment.says
+                )
 
 
 def expected_current(world: World) -> SnapshotRecord | None:
@@ -211,13 +219,13 @@ def unrecorded(world: World, declared: frozenset[str]) -> Iterator[OverlayUnreco
     for disk in world.domain.disks:
         if disk.chain is None:
             continue
-        frozen = frozen_layers(world, disk.target)
+        layers = frozen_layers(world, disk.target)
         named = accounted(world, disk.target)
         above_frozen = False
         for below, path in zip(disk.chain.images, disk.chain.images[1:], strict=False):
-            above_frozen = above_frozen or below in frozen
+            above_frozen = above_frozen or below in layers
             is_ours = path in ours
-            if path in frozen or (below in frozen and (is_ours or path in named)):
+            if path in layers or (below in layers and (is_ours or path in named)):
                 continue
             if is_ours or above_frozen:
                 snapshot = ours[path].snapshot if is_ours else None
@@ -243,20 +251,25 @@ def needed(world: World, *, by_dangling: bool = True) -> frozenset[ImagePath]:
     over = {
         record.snapshot
         for record in dangling(world, frozenset())
-        if record.is_managed and record.cause is not DanglingCause.MISSING and not by_dangling
+        if record.is_managed and record.cause in _OVERWRITTEN and not by_dangling
     }
-    named = set(world.foreign) | {
-        naming.path
-        for naming in world.namings
-        if naming.role is not Role.MENTIONED or naming.snapshot not in over
-    }
+    named = (
+        set(world.foreign)
+        | set(frozen.doubtful(world))
+        | {
+            naming.path
+            for naming in world.namings
+            if naming.role is not Role.MENTIONED or naming.snapshot not in over
+        }
+    )
     return frozenset(image for path in named for image in world.walk(path))
 
 
 def read(world: World) -> frozenset[ImagePath]:
     """Everything that a definition of any domain, or a frozen layer, reaches."""
     own = {n.path for n in world.namings if n.role in (Role.ACTIVE, Role.STATED, Role.FROZEN)}
-    return frozenset(image for path in own | set(world.foreign) for image in world.walk(path))
+    named = own | set(world.foreign) | set(frozen.doubtful(world))
+    return frozenset(image for path in named for image in world.walk(path))
 
 
 def orphaned(world: World, *, by_dangling: bool = True) -> Iterator[ImageOrphaned]:

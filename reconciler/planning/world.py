@@ -1,7 +1,7 @@
 """One domain with the images around it: what the differ, the planner and the safety rules look at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from reconciler.model.chain import Image, Presence
@@ -9,6 +9,7 @@ from reconciler.model.domain import Disk, DiskKind, ObservedDomain, ObservedHost
 from reconciler.model.ledger import (
     CommitState,
     EntryState,
+    ImageIdentity,
     Ledger,
     LedgerCommit,
     LedgerEntry,
@@ -60,6 +61,15 @@ class World:
         if self.domain.ledger is None:
             return Ledger(uuid=self.domain.uuid)
         return self.domain.ledger.using(self.in_own_chain)
+
+    @cached_property
+    def identities(self) -> dict[ImagePath, ImageIdentity]:
+        """What images were like when managed snapshots came to stand on them."""
+        return {identity.path: identity for identity in self.ledger.identities}
+
+    def with_ledger(self, ledger: Ledger) -> "World":
+        """The same world, of which *ledger* is known."""
+        return replace(self, domain=replace(self.domain, ledger=ledger))
 
     @property
     def highest_serial(self) -> int:

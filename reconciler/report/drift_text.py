@@ -31,6 +31,7 @@ from reconciler.model.drift import (
     SnapshotMissing,
     SnapshotUndeclared,
     SnapshotUnmanaged,
+    SnapshotUnproven,
     Undeclared,
 )
 from reconciler.model.names import base_name
@@ -57,8 +58,13 @@ def sentence(difference: Difference) -> str:
             return f"{name} is {'not held' if desired else 'held'}, and `protect` says otherwise"
         case RecordDangling(snapshot=name, disk=disk, image=image, cause=cause):
             return f"{name} no longer holds {disk}: {base_name(image)} {_DANGLING[cause]}"
+        case RecordOutdated(snapshot=name, disk=disk, image=image, said=str(said)):
+            return f"the record of {name} names {base_name(said)} for {disk}; it froze {base_name(image)}"
         case RecordOutdated(snapshot=name, disk=disk, image=image):
             return f"the record of {name} names images of {disk} merged into {base_name(image)}"
+        case SnapshotUnproven(snapshot=name, disk=disk, says=says):
+            words = ", ".join(f"{truth} says {base_name(path)}" for truth, path in says)
+            return f"which image of {disk} {name} froze is not proven: {words}"
         case CurrentMisplaced(snapshot=name, observed=observed):
             return f"{observed or 'no snapshot'} is marked current, and {name} is"
         case OverlayUnrecorded(disk=disk, image=image, is_ours=is_ours):
@@ -127,10 +133,23 @@ def remedy(difference: Difference, *, domain: str) -> str:
             return (
                 f"virsh snapshot-delete --metadata {quoted} {shlex.quote(name)}, once you are sure"
             )
+        case RecordDangling(cause=DanglingCause.EXPOSED, image=image):
+            return (
+                f"give that disk another image than {base_name(image)} before its guest is started"
+            )
+        case SnapshotUnproven(snapshot=name):
+            return (
+                f"virsh snapshot-dumpxml {quoted} {shlex.quote(name)}, and put right what is wrong"
+            )
         case RecordDangling(is_declared=True):
             return "remove it from the manifest"
-        case RecordDangling() | ImageOrphaned():
+        case RecordDangling():
             return "set `prune: confirm` or `auto`"
+        case ImageOrphaned(is_emptied=True):
+            return "virtsnap apply"
+        case ImageOrphaned(snapshot=name):
+            target = shlex.quote(f"{domain}/{name}")
+            return f"once it is not wanted, with `prune: confirm`: virtsnap apply --target {target}"
         case RecordOutdated() | CurrentMisplaced() | LedgerStale(fault=LedgerFault.LEFTOVER):
             return "virtsnap apply"
         case OverlayUnrecorded(is_ours=False):
@@ -170,6 +189,7 @@ def remedy(difference: Difference, *, domain: str) -> str:
 _DANGLING = {
     DanglingCause.MISSING: "is missing",
     DanglingCause.WRITTEN: "was written to since",
+    DanglingCause.EXPOSED: "is a disk of a definition, and may be written to",
     DanglingCause.MERGED: "was merged away",
     DanglingCause.DELETED: "does not hold it any more",
 }

@@ -310,6 +310,16 @@ WORDS: dict[Code, Words] = {
         "did not shut down it does not start. `shutdown: {then: destroy}` pulls the plug: the "
         "snapshot is then as consistent as after a crash.",
     ),
+    Code.SNAPSHOT_EXPOSED: Words(
+        sentence="cannot keep {thing} as it is: {image}, which it froze, is {disk|a disk} of "
+        "{readers|a domain}, which writes to it once it is started",
+        hint="virsh dumpxml {readers!q|DOMAIN}; give that disk the image it had before, or an overlay",
+        meaning="A definition names the frozen image of a snapshot as a writable disk, so that the "
+        "guest's next write destroys that moment. Nothing has been written yet: the snapshot is "
+        "there, and is left alone until the definition is put right.",
+        by_hand="Do not start the guest. With `virsh edit` let the disk name the overlay again that it "
+        "stood on, or a new one: `qemu-img create -f qcow2 -F FORMAT -b IMAGE NEW`.",
+    ),
     Code.SNAPSHOT_HAS_BRANCHES: Words(
         sentence="cannot remove {thing}: several chains stand on it[, those of {snapshots}]",
         hint="remove all of them but one first; to look: virtsnap tree {domain!q}",
@@ -330,6 +340,18 @@ WORDS: dict[Code, Words] = {
         meaning="A snapshot is a moment. What was taken and has gone is never quietly taken again "
         "under the same name with newer content, unless the manifest says `ifLost: retake`.",
         by_hand="Find out who removed it. Then remove it from the manifest; virtsnap forgets it.",
+    ),
+    Code.SNAPSHOT_UNPROVEN: Words(
+        sentence="cannot change {thing}: which image of {disk|a disk} it froze is not proven: {says}",
+        hint="virsh snapshot-dumpxml {domain!q} {name!q|SNAPSHOT}; virsh snapshot-edit {domain!q} "
+        "{name!q|SNAPSHOT}, once you know which image is the right one",
+        meaning="What virtsnap wrote down when the snapshot was taken, libvirt's record of it, the "
+        "header of its overlay and its saved memory name different images. One of them was changed "
+        "behind virtsnap's back. Nobody goes back to the snapshot, and no image that any of them "
+        "names is removed, until they agree.",
+        by_hand="Find out which image holds the moment (`qemu-img info --backing-chain`, dates, sizes). "
+        "Where the record is wrong, put its `<source>` right with `virsh snapshot-edit`. Where an "
+        "image has gone, bring it back from a backup.",
     ),
     Code.STORAGE_ABSENT: Words(
         sentence="cannot change {thing}: {image|an image} of {disk|its chain} cannot be found"

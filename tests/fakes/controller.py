@@ -12,9 +12,9 @@ from reconciler.errors import HypervisorError
 from reconciler.model.action import CommitMethod, CreateSnapshot, NewOverlay
 from reconciler.model.ledger import (
     MEMORY,
-    CommitState,
     Consistency,
     EntryState,
+    FrozenDisk,
     Ledger,
     LedgerCommit,
     LedgerEntry,
@@ -30,7 +30,9 @@ from reconciler.model.names import (
 )
 from reconciler.model.power import PowerOwed
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
-from reconciler.planning import bookkeeping
+from reconciler.planning import bookkeeping, completion
+from reconciler.planning.index import index_of
+from reconciler.planning.world import world_of
 from tests.fakes import block_jobs, offline, power
 from tests.fakes.domain import FakeDomain, Obedience
 from tests.fakes.host import FakeHost
@@ -48,6 +50,8 @@ class Controller:
 
     host: FakeHost
     source: str = SOURCE
+    #: False: of a version that did not write down what its snapshots froze
+    remembers: bool = True
 
     def take(
         self,
@@ -87,6 +91,12 @@ class Controller:
             power=domain.power,
             is_held=is_held,
         )
+        if self.remembers:
+            frozen = tuple(
+                FrozenDisk(disk=new.target, path=new.frozen, format=new.frozen_format)
+                for new in action.overlays
+            )
+            entry = replace(entry, frozen=frozen, memory=action.memory_file)
         images = tuple(
             LedgerImage(path=new.overlay, disk=new.target, snapshot=named)
             for new in action.overlays
@@ -113,10 +123,16 @@ class Controller:
             created=domain.record(named).created,
             consistency=action.consistency,
         )
-        self.host.remember(
-            domain.uuid,
-            replace(intent, entries=tuple(taken if e.name == named else e for e in intent.entries)),
-        )
+        entries = tuple(taken if e.name == named else e for e in intent.entries)
+        self.host.remember(domain.uuid, self._completed(domain, replace(intent, entries=entries)))
+
+    def _completed(self, domain: FakeDomain, ledger: Ledger) -> Ledger:
+        observed = self.host.observe()
+        found = observed.domain(domain.uuid)
+        if not self.remembers or found is None:
+            return ledger
+        world = world_of(index_of(observed), replace(found, ledger=ledger))
+        return completion.completed(world)
 
     def _created(self, domain: FakeDomain, action: CreateSnapshot, *, is_unrecorded: bool) -> bool:
         self.host.world.cannot_record = is_unrecorded
@@ -254,6 +270,11 @@ class Controller:
             replace(
                 before,
                 commits=(*before.commits, commit),
+                identities=tuple(
+                    known
+                    for known in before.identities
+                    if known.path not in (commit.base, *commit.merged)
+                ),
                 entries=tuple(
                     replace(e, state=EntryState.DELETING) if e.name == snapshot else e
                     for e in before.entries
@@ -324,9 +345,8 @@ class Controller:
     def _remember_merged(self, domain: FakeDomain, commit: LedgerCommit) -> None:
         """Written before the chain is switched: afterwards the chain alone proves nothing."""
         ledger = self._ledger(domain)
-        done = replace(commit, state=CommitState.MERGED)
-        commits = tuple(done if c == commit else c for c in ledger.commits)
-        self.host.remember(domain.uuid, replace(ledger, commits=commits))
+        merged = bookkeeping.merged(ledger, base=commit.base, top=commit.top)
+        self.host.remember(domain.uuid, merged)
 
     def _merge_offline(self, domain: FakeDomain, commit: LedgerCommit, until: str) -> None:
         world = self.host.world

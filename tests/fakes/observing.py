@@ -1,8 +1,15 @@
 """The fake host as the model sees it."""
 
+import hashlib
 from collections.abc import Mapping
 
-from reconciler.model.chain import MEMORY_FORMAT, BackingChain, Image, Presence
+from reconciler.model.chain import (
+    MEMORY_FORMAT,
+    BackingChain,
+    FileIdentity,
+    Image,
+    Presence,
+)
 from reconciler.model.domain import (
     BlockJob,
     Disk,
@@ -15,7 +22,7 @@ from reconciler.model.ledger import MEMORY, EntryState, Ledger, LedgerProblem, R
 from reconciler.model.names import ImagePath, base_name, folder_of
 from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
 from tests.fakes.domain import FakeDefinition, FakeDisk, FakeDomain, FakeRecord, FakeRecordDisk
-from tests.fakes.storage import CLUSTER
+from tests.fakes.storage import CLUSTER, FakeFile
 from tests.fakes.world import World
 
 
@@ -243,8 +250,14 @@ def _declared(world: World, domains: list[FakeDomain]) -> dict[ImagePath, str]:
                 said.setdefault(record.memory_file, MEMORY_FORMAT)
             for path in record.inactive.values():
                 said.setdefault(path, _true_format(world, path))
-        ledger = domain.ledger
-        for image in ledger.images if ledger and ledger.uuid == domain.uuid else ():
+        ledger = domain.ledger if domain.ledger and domain.ledger.uuid == domain.uuid else None
+        for entry in ledger.entries if ledger else ():
+            for frozen in entry.frozen:
+                if frozen.format is not None:
+                    said.setdefault(frozen.path, frozen.format)
+            if entry.memory is not None:
+                said.setdefault(entry.memory, MEMORY_FORMAT)
+        for image in ledger.images if ledger else ():
             if image.disk == MEMORY and image.path in world.storage.files:
                 said.setdefault(image.path, MEMORY_FORMAT)
     for path in _with_backing(world, set(said)):
@@ -307,7 +320,15 @@ def _image(world: World, path: ImagePath, said: str | None) -> Image:
         is_encrypted=file.is_encrypted,
         is_device=file.is_device,
         device_size=file.virtual_size if file.is_device else None,
+        file=None if file.is_device else _identity(file),
     )
+
+
+def _identity(file: FakeFile) -> FileIdentity:
+    """The time of the last write is told by what was written."""
+    said = (file.clusters, file.inside, file.has_held_memory, file.backing, file.format)
+    digest = hashlib.sha256(repr(said).encode()).digest()
+    return FileIdentity(device=1, inode=file.inode, modified=int.from_bytes(digest[:6]))
 
 
 def _merged_by_hand(world: World, domain: FakeDomain) -> tuple[tuple[ImagePath, ImagePath], ...]:
@@ -322,6 +343,8 @@ def _merged_by_hand(world: World, domain: FakeDomain) -> tuple[tuple[ImagePath, 
             is_read = header is not None and world.storage.is_open_to_us(header)
             below = header.backing if header is not None and is_read else None
             if below is None or chain is None or below == disk.source or below not in chain:
+                continue
+            if world.storage.file(disk.source).is_untouched:
                 continue
             if world.storage.content(disk.source) == world.storage.content(below):
                 pairs.add((disk.source, below))

@@ -38,6 +38,8 @@ class FakeFile:
     has_data_file: bool = False
     is_encrypted: bool = False
     is_readable: bool = True
+    #: told apart from another file of that name, before it or after it
+    inode: int = 0
 
     @property
     def is_device(self) -> bool:
@@ -69,11 +71,15 @@ class Storage:
 
     files: dict[ImagePath, FakeFile] = field(default_factory=dict)
     folders: dict[str, FakeFolder] = field(default_factory=dict)
+    #: how many files were made so far
+    made: int = 0
 
     def add(self, file: FakeFile) -> FakeFile:
         """A new file; one that exists is refused."""
         if file.path in self.files:
             raise HypervisorError(f"cannot create {file.path}: it exists", code=67)
+        self.made += 1
+        file.inode = self.made
         self.files[file.path] = file
         self.folder(folder_of(file.path))
         if file.is_device:

@@ -99,7 +99,7 @@ def test_the_text_is_canonical() -> None:
     entry = LedgerEntry(name=SnapshotName("s1"), uid="u", state=EntryState.TAKEN, created=5)
 
     assert codec.encoded(Ledger(uuid=UUID, serial=3, entries=(entry,))) == (
-        f'<ledger xmlns="urn:virtsnap:ledger:1" uuid="{UUID}" serial="3" format="1">'
+        f'<ledger xmlns="urn:virtsnap:ledger:1" uuid="{UUID}" serial="3" format="2">'
         '{"entries":[{"created":5,"name":"s1","state":"taken","uid":"u"}]}</ledger>'
     )
 
@@ -125,7 +125,7 @@ def test_a_ledger_of_before_definitions_and_given_up_images_is_read() -> None:
     ("attributes", "content", "problem"),
     [
         ("uuid='another' serial='1' format='1'", "{}", LedgerProblem.FOREIGN),
-        (f"uuid='{UUID}' serial='1' format='2'", "???", LedgerProblem.NEWER),
+        (f"uuid='{UUID}' serial='1' format='3'", "???", LedgerProblem.NEWER),
         (f"uuid='{UUID}' serial='1' format='1'", "", LedgerProblem.DAMAGED),
         (f"uuid='{UUID}' serial='1' format='1'", "[]", LedgerProblem.DAMAGED),
         (f"uuid='{UUID}' serial='1' format='1'", '{"later":1}', LedgerProblem.DAMAGED),
@@ -170,7 +170,7 @@ def test_a_damaged_copy_counts_only_where_it_is_the_later_one() -> None:
 def test_a_newer_format_anywhere_forbids() -> None:
     good = parse(domain_with(codec.encoded(Ledger(uuid=UUID, serial=4))))
     later = parse(
-        domain_with(f"<ledger xmlns='{codec.NAMESPACE}' uuid='{UUID}' serial='1' format='2'/>")
+        domain_with(f"<ledger xmlns='{codec.NAMESPACE}' uuid='{UUID}' serial='1' format='3'/>")
     )
 
     assert codec.decided((good, later), UUID).problem is LedgerProblem.NEWER

@@ -8,7 +8,7 @@ from reconciler.model.desired import DesiredRevert, Prune
 from reconciler.model.domain import JobKind
 from reconciler.model.ledger import LedgerProblem
 from reconciler.model.names import SnapshotName
-from reconciler.model.request import Consent, PlanRequest
+from reconciler.model.request import Consent, PlanRequest, Selection
 from tests.drawing import desired, domain, host, image, overlay, shut_off, unrecorded, wanted
 from tests.engine.passes import reconciled
 from tests.fakes.administrator import Administrator
@@ -93,8 +93,19 @@ def test_the_seed_case_is_put_right_where_pruning_allows_it() -> None:
     plan = plan_of(pivoted_by_hand(), wanted("web01", "s1", prune=AUTO))
 
     assert kinds(plan) == ["RecordDangling s1", "ImageOrphaned s1"]
-    assert steps(plan) == ["forget s1 as lost", "remove vda-s1 orphaned"]
+    assert steps(plan) == ["forget s1 as lost"]
     assert codes(plan) == ["SnapshotLost s1"]
+
+
+def test_what_no_merge_took_down_goes_only_when_a_person_names_it() -> None:
+    fake, wish = pivoted_by_hand(), wanted("web01", "s1", prune=AUTO)
+
+    for targets in ((), ("web01",), ("web01/*",), ("web01/s2",)):
+        selection = Selection(targets=targets)
+        plan = plan_of(fake, wish, request=PlanRequest(selection=selection))
+        assert "remove vda-s1 orphaned" not in steps(plan)
+    named = PlanRequest(selection=Selection(targets=("web01/s1",)))
+    assert "remove vda-s1 orphaned" in steps(plan_of(fake, wish, request=named))
 
 
 def test_the_seed_case_is_only_reported_under_prune_never() -> None:
@@ -104,12 +115,13 @@ def test_the_seed_case_is_only_reported_under_prune_never() -> None:
     assert codes(plan) == ["SnapshotLost s1"]
 
 
-def test_a_loop_does_not_remove_an_orphan_that_we_did_not_empty() -> None:
+def test_a_loop_does_not_forget_a_record_that_would_not_come_back() -> None:
     wish = wanted("web01", "s1", prune=AUTO)
 
     plan = plan_of(pivoted_by_hand(), wish, request=PlanRequest(consent=Consent.LOOP))
 
-    assert [held.step for held in plan.held] == ["s2"]
+    assert steps(plan) == ["forget s1 as lost"]
+    assert [held.step for held in plan.held] == ["s1"]
 
 
 def test_a_middle_commit_by_hand_loses_one_snapshot_and_repairs_the_next() -> None:

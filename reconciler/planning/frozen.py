@@ -1,0 +1,215 @@
+"""What a managed snapshot froze: by the ledger, its record, headers and saved memory.
+
+No single one of them proves anything (law 1): a record is rewritten by whoever drops or edits
+another one (facts §4.4), a ledger may be older than a delete by libvirt itself.
+"""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reconciler.model.chain import Presence
+from reconciler.model.drift import Truth
+from reconciler.model.ledger import EntryState, FrozenDisk, LedgerEntry
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
+from reconciler.planning import identity
+from reconciler.planning.world import World
+
+
+class Standing(enum.Enum):
+    """How the truths about one disk stand to each other."""
+
+    AGREED = enum.auto()
+    #: the record names another image than the one that is proven
+    RECORD_OUTDATED = enum.auto()
+    #: libvirt's own delete, or whoever moved the storage, went on from what the ledger says
+    LEDGER_OUTDATED = enum.auto()
+    UNPROVEN = enum.auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One disk of a snapshot: *path* holds it, with all below, unless it is unproven."""
+
+    disk: SnapshotDisk
+    standing: Standing
+    path: ImagePath
+    says: tuple[tuple[Truth, ImagePath], ...]
+
+
+def moments(world: World, record: SnapshotRecord) -> tuple[Moment, ...]:
+    """Every disk that *record*, a managed one, captured, and of which somebody names an image."""
+    entry = world.agreeing_entry(record)
+    if entry is None or entry.state is EntryState.DELETING:
+        return ()
+    captured = (
+        d for d in record.disks if d.capture in (DiskCapture.EXTERNAL, DiskCapture.INTERNAL)
+    )
+    found = (_moment(world, record, disk, entry.frozen_disk(disk.target)) for disk in captured)
+    return tuple(moment for moment in found if moment is not None)
+
+
+def _moment(
+    world: World, record: SnapshotRecord, disk: SnapshotDisk, known: FrozenDisk | None
+) -> Moment | None:
+    if disk.source is None:
+        return None
+    said = world.now_at(disk.source)
+    header = _by_header(world, disk)
+    memory = known.in_memory if known else None
+    says: list[tuple[Truth, ImagePath]] = []
+    if known is not None:
+        says.append((Truth.LEDGER, known.path))
+    says.append((Truth.RECORD, disk.source))
+    if header is not None:
+        says.append((Truth.HEADER, header))
+    if memory is not None:
+        says.append((Truth.MEMORY, memory))
+    standing, path = _standing(world, record, disk, known, said, header)
+    return Moment(disk=disk, standing=standing, path=path, says=tuple(says))
+
+
+def _standing(
+    world: World,
+    record: SnapshotRecord,
+    disk: SnapshotDisk,
+    known: FrozenDisk | None,
+    said: ImagePath,
+    header: ImagePath | None,
+) -> tuple[Standing, ImagePath]:
+    if known is None:
+        return _without_ledger(world, disk, said, header)
+    ledger = world.now_at(known.path)
+    if ledger == said:
+        return Standing.AGREED, said
+    if known.is_inside:
+        return _inside(world, record, ledger, said)
+    image = world.image(ledger)
+    is_there = image.presence is Presence.PRESENT and image.is_examined
+    if is_there and header in (None, ledger) and not identity.changed(world, ledger):
+        return Standing.RECORD_OUTDATED, ledger
+    gone = image.presence is Presence.MISSING and world.is_listed(ledger)
+    if gone and header == said and _goes_on(world, ledger, said):
+        return Standing.LEDGER_OUTDATED, said
+    return Standing.UNPROVEN, ledger
+
+
+def _without_ledger(
+    world: World, disk: SnapshotDisk, said: ImagePath, header: ImagePath | None
+) -> tuple[Standing, ImagePath]:
+    """Of a ledger that was written before it kept this: the overlay's own header still tells."""
+    if header is None or header == said or header not in world.ledger.image_paths:
+        return Standing.AGREED, said
+    if disk.source in world.walk(header)[1:] and header not in world.moved:
+        return Standing.RECORD_OUTDATED, header
+    return Standing.AGREED, said
+
+
+def _inside(
+    world: World, record: SnapshotRecord, ledger: ImagePath, said: ImagePath
+) -> tuple[Standing, ImagePath]:
+    """The image that holds an internal snapshot of that name, if only one does."""
+    holds = [p for p in (ledger, said) if record.name in world.image(p).internal_snapshots]
+    if holds == [ledger]:
+        return Standing.RECORD_OUTDATED, ledger
+    if holds == [said] and identity.is_same_file(world, ledger, said):
+        return Standing.LEDGER_OUTDATED, said
+    return Standing.UNPROVEN, ledger
+
+
+def _goes_on(world: World, before: ImagePath, now: ImagePath) -> bool:
+    """*now* holds what *before*, which has gone, did: libvirt's own delete merged it into one below,
+    or somebody moved the file, or a faithful copy of it."""
+    return now in identity.known_chain(world, before) or identity.is_same_file(world, before, now)
+
+
+def _by_header(world: World, disk: SnapshotDisk) -> ImagePath | None:
+    """What the overlay stands on, where it is there and no other image but the frozen one could be."""
+    if disk.capture is not DiskCapture.EXTERNAL or disk.overlay is None:
+        return None
+    overlay = world.images.get(disk.overlay)
+    if overlay is None or overlay.presence is not Presence.PRESENT or overlay.backing is None:
+        return None
+    return world.now_at(overlay.backing)
+
+
+# --- what follows from it
+
+
+def unproven(world: World, name: SnapshotName) -> Moment | None:
+    """The first disk of *name* of which nobody can say which image holds its moment."""
+    record = world.domain.record(name)
+    found = moments(world, record) if record is not None else ()
+    return next((m for m in found if m.standing is Standing.UNPROVEN), None)
+
+
+def outdated(
+    world: World,
+) -> Iterator[tuple[SnapshotName, DiskTarget, ImagePath, ImagePath | None]]:
+    """Snapshots whose record names another image than the one that holds the moment, and both."""
+    for record in world.domain.records:
+        for moment in moments(world, record):
+            if moment.standing is Standing.RECORD_OUTDATED:
+                yield record.name, moment.disk.target, moment.path, moment.disk.source
+
+
+def doubtful(world: World) -> dict[ImagePath, SnapshotName]:
+    """Images that any truth names for a snapshot whose truths do not agree, and all below."""
+    return {
+        path: record.name
+        for record in world.domain.records
+        for moment in moments(world, record)
+        if moment.standing is not Standing.AGREED
+        for _, said in moment.says
+        for path in world.walk(said)
+    }
+
+
+def why_unproven(world: World, name: SnapshotName) -> Refusal | None:
+    """Nothing of *name* is removed while nobody can say which images are its own."""
+    moment = unproven(world, name)
+    return None if moment is None else refusal_of(name, moment.disk.target, moment.says)
+
+
+def refusal_of(
+    name: SnapshotName, disk: DiskTarget, says: tuple[tuple[Truth, ImagePath], ...]
+) -> Refusal:
+    """The truths about *name* contradict each other."""
+    return refusal(
+        RefusalCode.SNAPSHOT_UNPROVEN, snapshot=name, name=name, disk=disk, says=told(says)
+    )
+
+
+def told(says: tuple[tuple[Truth, ImagePath], ...]) -> str:
+    """Which truth says what."""
+    return ", ".join(f"{truth} says {path}" for truth, path in says)
+
+
+def claims(world: World, entry: LedgerEntry) -> frozenset[ImagePath]:
+    """Every image that any truth names for *entry*, its memory among them."""
+    paths = {disk.path for disk in entry.frozen} | {entry.memory}
+    record = world.agreeing_record(entry)
+    if record is not None:
+        paths |= {path for moment in moments(world, record) for _, path in moment.says}
+        paths |= {disk.source for disk in record.external_disks} | {record.memory_file}
+    named = {path for path in paths if path is not None}
+    return frozenset(named) | frozenset(map(world.now_at, named))
+
+
+def kept(
+    world: World, without: frozenset[SnapshotName] = frozenset()
+) -> dict[ImagePath, SnapshotName]:
+    """Every image that a managed snapshot stands on by anybody's word, and one of those that do.
+
+    Also of one whose record has vanished.  *without* leaves out those that go.
+    """
+    found: dict[ImagePath, SnapshotName] = {}
+    for entry in world.ledger.entries:
+        if entry.state not in (EntryState.TAKEN, EntryState.LOST) or entry.name in without:
+            continue
+        for claim in claims(world, entry):
+            for path in world.walk(claim):
+                found.setdefault(path, entry.name)
+    return found
