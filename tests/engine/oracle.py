@@ -1,17 +1,47 @@
 """What must be true of a host after any pass, whatever was asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.model.desired import Desired, DesiredRevert, RevertConfig, RevertPower
 from reconciler.model.domain import ObservedDomain
-from reconciler.model.ledger import RequestState
+from reconciler.model.drift import (
+    CaptureDiffers,
+    CurrentMisplaced,
+    DefinitionOwed,
+    DescriptionDiffers,
+    HoldDiffers,
+    ImageOrphaned,
+    LedgerStale,
+    OverlayUnrecorded,
+    RevertRequested,
+    SnapshotUndeclared,
+)
+from reconciler.model.ledger import EntryState, RequestState
+from reconciler.model.names import SnapshotName
+from reconciler.model.plan import DomainPlan, Plan
 from reconciler.model.power import PowerState
+from reconciler.model.refusal import RefusalCode
 from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
+from tests.fakes import moments
+from tests.fakes.domain import FakeDomain, FakeRecord
 from tests.fakes.host import FakeHost
+from tests.fakes.moments import Moment
 from tests.fakes.storage import Content
 
 Views = Mapping[tuple[str, ...], Content | None]
+#: drift that names a snapshot and says nothing against what it holds; all other kinds do
+_HARMLESS = (
+    CaptureDiffers
+    | CurrentMisplaced
+    | DefinitionOwed
+    | DescriptionDiffers
+    | HoldDiffers
+    | ImageOrphaned
+    | OverlayUnrecorded
+    | RevertRequested
+    | SnapshotUndeclared
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +64,8 @@ def seen(fake: FakeHost) -> dict[tuple[str, ...], Content | None]:
 def lost(fake: FakeHost, before: Views, desired: Desired) -> list[tuple[str, ...]]:
     """Disks whose content changed, other than by a revert that was asked for and keeps it.
 
-    *before* has snapshots too.  After a revert the disk reads as the snapshot did, and what it read before is in another
-    snapshot, unless the present was to be discarded.
+    *before* has snapshots too.  After a revert the disk reads as the snapshot did at its moment, and what it read before
+    is in another snapshot, unless the present was to be discarded.
     """
     after = fake.views()
     found = []
@@ -45,11 +75,66 @@ def lost(fake: FakeHost, before: Views, desired: Desired) -> list[tuple[str, ...
         revert = _done(fake, key[0], desired)
         if (
             revert is None
-            or after.get(key) != before.get((*key, revert.to))
+            or after.get(key) != held_by(fake, before, (*key, revert.to))
             or (not revert.discards and not _is_kept(after, key, view))
         ):
             found.append(key)
     return found
+
+
+def held_by(fake: FakeHost, before: Views, key: tuple[str, ...]) -> Content | None:
+    """What a snapshot held of a disk: as noted when it was taken, else what it said in *before*."""
+    domain = fake.domain(key[0])
+    entry = domain.ledger.entry(SnapshotName(key[2])) if domain.ledger else None
+    moment = fake.world.moments.of_entry(domain.uuid, entry.uid if entry else None)
+    held = {str(target): content for target, content in moment.held.items()} if moment else {}
+    return held.get(key[1], before.get(key))
+
+
+def untrue(fake: FakeHost, plan: Plan) -> list[tuple[str, ...]]:
+    """Snapshots that *plan*, made of the host as it is, has nothing against, and that do not read as
+    they did when they were taken."""
+    return [
+        (domain.name, target, record.name)
+        for domain, record, moment in called_taken(fake, plan)
+        for target, content in sorted(moment.held.items())
+        if moments.read_as_said(fake.world.storage, record, target) != content
+    ]
+
+
+def called_taken(fake: FakeHost, plan: Plan) -> Iterator[tuple[FakeDomain, FakeRecord, Moment]]:
+    """Managed snapshots in which virtsnap sees nothing wrong, each with its moment."""
+    for of in plan.domains:
+        domain = next((d for d in fake.world.domains.values() if d.uuid == of.uuid), None)
+        if domain is None or any(isinstance(d, LedgerStale) for d in of.drift):
+            continue
+        doubted = doubted_in(of)
+        for record, moment in managed_moments(fake, domain):
+            if record.name not in doubted:
+                yield domain, record, moment
+
+
+def managed_moments(fake: FakeHost, domain: FakeDomain) -> Iterator[tuple[FakeRecord, Moment]]:
+    """Of each snapshot that the ledger calls taken, and whose record bears its mark."""
+    observed = fake.observe().domain(domain.uuid)
+    for entry in observed.ledger.entries if observed and observed.ledger else ():
+        record = observed.record(entry.name) if observed else None
+        moment = fake.world.moments.of_entry(domain.uuid, entry.uid)
+        if record is None or moment is None or record.uid != entry.uid:
+            continue
+        if entry.state is EntryState.TAKEN:
+            yield domain.records[entry.name], moment
+
+
+def doubted_in(plan: DomainPlan) -> set[SnapshotName]:
+    """Snapshots of which drift or a refusal says that they do not hold what they should."""
+    found = {
+        difference.snapshot
+        for difference in plan.drift
+        if not isinstance(difference, _HARMLESS) and hasattr(difference, "snapshot")
+    }
+    refused = {r.snapshot for r in plan.refusals if r.code is RefusalCode.REVERT_NOT_POSSIBLE}
+    return {name for name in found | refused if name is not None}
 
 
 def power_after(fake: FakeHost, before: Powers, desired: Desired) -> dict[str, PowerState]:

@@ -122,6 +122,8 @@ class FakeRecord:
     definition: FakeDefinition | None = None
     ledger: Ledger | None = None
     is_delete_unfinished: bool = False
+    #: the number of the moment that it was taken at, whatever it says since
+    moment: int | None = None
 
 
 @dataclass(kw_only=True)

@@ -23,7 +23,7 @@ from reconciler.model.ledger import MEMORY, Ledger
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
 from reconciler.model.power import Stopped
 from reconciler.model.snapshot import DiskCapture
-from tests.fakes import agent, block_jobs, observing, offline, power, snapshots
+from tests.fakes import agent, block_jobs, moments, observing, offline, power, snapshots
 from tests.fakes.domain import FakeDomain
 from tests.fakes.storage import Content, ContentGone
 from tests.fakes.world import LIBVIRT_10_9, World
@@ -207,6 +207,7 @@ class FakeHost:
             if found.has_managed_save:
                 raise StepRefused(f"cannot start {found.name}: it has a managed save image")
             self.world.storage.file(memory)
+            moments.note_resume(self.world, found, memory)
             power.start(self.world, found, is_paused=is_paused)
             # QEMU 10.0, unlike 7.2, takes the images only when the guest goes on
             found.has_let_go = is_paused and self.world.version >= LIBVIRT_10_9
@@ -249,7 +250,9 @@ class FakeHost:
     def mark_record(self, domain: DomainUuid, snapshot: SnapshotName, ledger: Ledger) -> None:
         """The ledger copy alone."""
         with self._change("mark_record"):
-            self.world.domain(domain).record(snapshot).ledger = ledger
+            record = self.world.domain(domain).record(snapshot)
+            record.ledger = ledger
+            moments.note_adoption(self.world, self.world.domain(domain), record, ledger)
 
     def remove_image(self, path: ImagePath) -> None:
         """One file; gone already is gone."""

@@ -1,5 +1,6 @@
 """Snapshot records and the overlays that come with them, with libvirt's semantics (facts §1, §4.4)."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from reconciler.model.names import (
     is_below_dev,
 )
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
-from tests.fakes import agent, power
+from tests.fakes import agent, moments, power
 from tests.fakes.domain import FakeDefinition, FakeDisk, FakeDomain, FakeRecord, FakeRecordDisk
 from tests.fakes.storage import FakeFile
 from tests.fakes.world import LIBVIRT_9_9, LIBVIRT_10_9, World
@@ -54,6 +55,8 @@ def create(
     # Who dies here leaves the guest frozen: the worst that a freeze by our own hand can do.
     world.point("during")
     record = _record(world, domain, name, overlays, description, kind)
+    view = moments.content_of_guest(world, domain)
+    dump(world, domain)
     if kind.memory_file is not None:
         _save(world, domain, kind.memory_file)
     for target in sorted(kind.inside):
@@ -74,12 +77,33 @@ def create(
         raise HypervisorError(f"cannot create snapshot {name}: no space left on device", code=1)
     domain.records[name] = record
     domain.current = name
+    moments.note(world, domain, record, view)
+    dump(world, domain)
+
+
+def dump(world: World, domain: FakeDomain) -> None:
+    """Somebody keeps ``snapshot-dumpxml`` and ``dumpxml --inactive`` of now."""
+    for record in domain.records.values():
+        if (domain.uuid, record) not in world.dumped_records:
+            world.dumped_records.append((domain.uuid, copy.deepcopy(record)))
+    definition = domain.persistent
+    if definition is not None and (domain.uuid, definition) not in world.dumped_definitions:
+        world.dumped_definitions.append((domain.uuid, definition.copied()))
 
 
 def _save(world: World, domain: FakeDomain, path: ImagePath) -> None:
     """The memory goes over whatever lies there; a token stands for it."""
     world.storage.files.pop(path, None)
-    world.storage.add(FakeFile(path=path, format=MEMORY_FORMAT, clusters={0: world.written}))
+    world.memories += 1
+    world.storage.add(
+        FakeFile(
+            path=path,
+            format=MEMORY_FORMAT,
+            clusters={0: world.memories},
+            saved_disks={disk.target: disk.source for disk in domain.definition.disks},
+            saved_with=moments.content_of_guest(world, domain),
+        )
+    )
     domain.has_let_go = domain.is_paused
 
 
@@ -289,16 +313,25 @@ def forget(world: World, domain: FakeDomain, name: SnapshotName) -> None:
     record = domain.record(name)
     if world.version < LIBVIRT_9_9:
         for heir in filter(_is_external, _descendants(domain, name)):
-            for disk in heir.disks.values():
-                said = record.disks.get(disk.target)
-                is_inside = disk.capture is DiskCapture.INTERNAL
-                if said is not None and said.overlay == disk.source and not is_inside:
-                    change_source(heir, disk.target, said.source, said.source_format)
+            for said in record.disks.values():
+                if said.overlay is not None:
+                    _rewrite(heir, said)
     for child in domain.children(name):
         child.parent = record.parent
     if domain.current == name:
         domain.current = record.parent
     del domain.records[name]
+
+
+def _rewrite(heir: FakeRecord, dropped: FakeRecordDisk) -> None:
+    """Each inner definition by itself; what ``<disks>`` says stays."""
+    disk = heir.disks.get(dropped.target)
+    if disk is None or disk.capture is DiskCapture.INTERNAL:
+        return
+    if disk.source == dropped.overlay:
+        disk.source, disk.source_format = dropped.source, dropped.source_format
+    if heir.inactive.get(dropped.target) == dropped.overlay:
+        heir.inactive[dropped.target] = dropped.source
 
 
 def forget_alone(world: World, domain: FakeDomain, name: SnapshotName) -> None:

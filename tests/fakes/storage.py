@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from reconciler.errors import HypervisorError
 from reconciler.model.chain import BackingChain
-from reconciler.model.names import ImagePath, folder_of, is_below_dev
+from reconciler.model.names import DiskTarget, ImagePath, folder_of, is_below_dev
 
 #: Bytes of one cluster; only sizes shown to people depend on it.
 CLUSTER = 65536
@@ -34,6 +34,9 @@ class FakeFile:
     inside: list[tuple[str, Content]] = field(default_factory=list)
     #: a memory was saved in it once: its header never is that of a blank one again
     has_held_memory: bool = False
+    #: of a memory image: the disks that its own XML names, and what the guest read from them then
+    saved_disks: dict[DiskTarget, ImagePath] | None = None
+    saved_with: dict[DiskTarget, Content] | None = None
     virtual_size: int = 1 << 30
     has_data_file: bool = False
     is_encrypted: bool = False

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from reconciler.errors import HypervisorError
 from reconciler.model.names import DiskTarget, DomainUuid, HostName, ImagePath
-from tests.fakes.domain import FakeDomain
+from tests.fakes.domain import FakeDefinition, FakeDomain, FakeRecord
+from tests.fakes.moments import Moments
 from tests.fakes.other import FakeClock, FakeIdentity, FakeJournal
 from tests.fakes.storage import Content, Storage
 
@@ -59,6 +60,8 @@ class World:
     identity: FakeIdentity = field(default_factory=FakeIdentity)
     #: the last value any guest wrote; each write has its own
     written: int = 0
+    #: how many memories were saved; each has its own content
+    memories: int = 0
     #: folders that are looked through besides those of the images: storage pools, the Host's own
     extra_folders: tuple[str, ...] = ()
     #: the port methods that change something, as they were called
@@ -68,6 +71,11 @@ class World:
     fault: Fault | None = None
     #: called while bytes are copied, with the domain: the guest goes on, people interfere
     meanwhile: Callable[[FakeDomain], None] | None = None
+    #: what every snapshot held when it was taken
+    moments: Moments = field(default_factory=Moments)
+    #: what people dumped of records and persistent definitions, oldest first
+    dumped_records: list[tuple[DomainUuid, FakeRecord]] = field(default_factory=list)
+    dumped_definitions: list[tuple[DomainUuid, FakeDefinition]] = field(default_factory=list)
     #: libvirt cannot write the record: the overlays are in use all the same (facts §1.5)
     cannot_record: bool = False
 
