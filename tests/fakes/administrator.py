@@ -96,6 +96,25 @@ class Administrator:
         domain.records.clear()
         domain.current, domain.has_managed_save = None, False
 
+    def define_older(
+        self,
+        name: str,
+        older: FakeDefinition,
+        *,
+        is_first_undefined: bool = False,
+        keeps_ledger: bool = False,
+    ) -> None:
+        """``define`` of what was dumped before, its metadata too unless *keeps_ledger*."""
+        domain = self.host.domain(name)
+        if domain.persistent is None or (is_first_undefined and domain.is_active):
+            return
+        if is_first_undefined:
+            self.define_anew(name)
+        present = domain.persistent.ledger
+        domain.persistent = older.copied()
+        if keeps_ledger:
+            domain.persistent.ledger = present
+
     def attach_disk(self, name: str, target: str, path: str, *, cdrom: bool = False) -> None:
         """``attach-disk``, live and persistent; an image that is not there is made."""
         if path not in self.host.world.storage.files:

@@ -1,15 +1,16 @@
 """A person with virsh and qemu-img, who knows nothing of virtsnap: snapshots, jobs, images."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from reconciler.model.action import CommitMethod
 from reconciler.model.domain import JobKind
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, is_below_dev
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
-from tests.fakes import block_jobs, offline, snapshots
+from tests.fakes import block_jobs, offline, records, snapshots
 from tests.fakes.administrator import Administrator
-from tests.fakes.domain import FakeJob
+from tests.fakes.domain import FakeJob, FakeRecord
 from tests.fakes.host import FakeHost
 from tests.fakes.storage import OVERLAYS, FakeFile
 
@@ -87,6 +88,55 @@ class Person:
         named = SnapshotName(snapshot)
         domain = self.host.domain(name)
         snapshots.redefine(domain, named, description=description, sources=(), make_current=False)
+
+    def snapshot_delete_children(self, name: str, snapshot: str, *, too: bool) -> None:
+        """``snapshot-delete --children --metadata``; not *too*: ``--children-only``."""
+        records.forget_subtree(self.host.domain(name), SnapshotName(snapshot), too=too)
+
+    def snapshot_redefine(
+        self,
+        name: str,
+        snapshot: str,
+        sources: Mapping[DiskTarget, ImagePath],
+        *,
+        where: str = "both",
+        overlays: Mapping[DiskTarget, ImagePath] | None = None,
+        memory_file: ImagePath | None = None,
+    ) -> None:
+        """``snapshot-create --redefine``, or ``snapshot-edit``: other images.
+
+        *where*: in both inner definitions, or in ``<domain>`` (*live*) or ``<inactiveDomain>`` alone.
+        """
+        domain = self.host.domain(name)
+        record = domain.record(SnapshotName(snapshot))
+        records.dump(self.host.world, domain)
+        files = self.host.world.storage.files
+        for target, path in sources.items():
+            disk = record.disks[target]
+            if where != "live" and target in record.inactive:
+                record.inactive[target] = path
+            if where != "inactive":
+                disk.source = path
+                disk.source_format = files[path].format if path in files else disk.source_format
+        for target, path in (overlays or {}).items():
+            record.disks[target].overlay = path
+        record.memory_file = memory_file or record.memory_file
+
+    def snapshot_move(self, name: str, snapshot: str, parent: str | None) -> None:
+        """``snapshot-edit`` of the parent."""
+        record = self.host.domain(name).record(SnapshotName(snapshot))
+        records.register(self.host.domain(name), replace(record, parent=parent))
+
+    def snapshot_date(self, name: str, snapshot: str, created: int) -> None:
+        """``snapshot-edit`` of the time."""
+        self.host.domain(name).record(SnapshotName(snapshot)).created = created
+
+    def snapshot_register(self, name: str, dump: FakeRecord, *, as_: str | None = None) -> None:
+        """``snapshot-create --redefine`` of a dump; a parent that is gone is left out of it."""
+        domain = self.host.domain(name)
+        parent = dump.parent if dump.parent in domain.records else None
+        named = SnapshotName(as_ or dump.name)
+        records.register(domain, replace(copy.deepcopy(dump), name=named, parent=parent))
 
     def snapshot_current(self, name: str, snapshot: str) -> None:
         """``snapshot-current DOMAIN SNAPSHOT``, which moves the pointer."""

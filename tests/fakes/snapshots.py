@@ -1,6 +1,5 @@
 """Snapshot records and the overlays that come with them, with libvirt's semantics (facts §1, §4.4)."""
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from reconciler.model.names import (
     is_below_dev,
 )
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
-from tests.fakes import agent, moments, power
+from tests.fakes import agent, moments, power, records
 from tests.fakes.domain import FakeDefinition, FakeDisk, FakeDomain, FakeRecord, FakeRecordDisk
 from tests.fakes.storage import FakeFile
 from tests.fakes.world import LIBVIRT_9_9, LIBVIRT_10_9, World
@@ -56,7 +55,7 @@ def create(
     world.point("during")
     record = _record(world, domain, name, overlays, description, kind)
     view = moments.content_of_guest(world, domain)
-    dump(world, domain)
+    records.dump(world, domain)
     if kind.memory_file is not None:
         _save(world, domain, kind.memory_file)
     for target in sorted(kind.inside):
@@ -78,17 +77,7 @@ def create(
     domain.records[name] = record
     domain.current = name
     moments.note(world, domain, record, view)
-    dump(world, domain)
-
-
-def dump(world: World, domain: FakeDomain) -> None:
-    """Somebody keeps ``snapshot-dumpxml`` and ``dumpxml --inactive`` of now."""
-    for record in domain.records.values():
-        if (domain.uuid, record) not in world.dumped_records:
-            world.dumped_records.append((domain.uuid, copy.deepcopy(record)))
-    definition = domain.persistent
-    if definition is not None and (domain.uuid, definition) not in world.dumped_definitions:
-        world.dumped_definitions.append((domain.uuid, definition.copied()))
+    records.dump(world, domain)
 
 
 def _save(world: World, domain: FakeDomain, path: ImagePath) -> None:
@@ -312,26 +301,15 @@ def forget(world: World, domain: FakeDomain, name: SnapshotName) -> None:
     """Drop the record as METADATA_ONLY does: 9.0 rewrites what external descendants froze."""
     record = domain.record(name)
     if world.version < LIBVIRT_9_9:
-        for heir in filter(_is_external, _descendants(domain, name)):
+        for heir in filter(_is_external, records.descendants(domain, name)):
             for said in record.disks.values():
                 if said.overlay is not None:
-                    _rewrite(heir, said)
+                    records.rewrite(heir, said)
     for child in domain.children(name):
         child.parent = record.parent
     if domain.current == name:
         domain.current = record.parent
     del domain.records[name]
-
-
-def _rewrite(heir: FakeRecord, dropped: FakeRecordDisk) -> None:
-    """Each inner definition by itself; what ``<disks>`` says stays."""
-    disk = heir.disks.get(dropped.target)
-    if disk is None or disk.capture is DiskCapture.INTERNAL:
-        return
-    if disk.source == dropped.overlay:
-        disk.source, disk.source_format = dropped.source, dropped.source_format
-    if heir.inactive.get(dropped.target) == dropped.overlay:
-        heir.inactive[dropped.target] = dropped.source
 
 
 def forget_alone(world: World, domain: FakeDomain, name: SnapshotName) -> None:
@@ -340,7 +318,7 @@ def forget_alone(world: World, domain: FakeDomain, name: SnapshotName) -> None:
         return
     said = {
         (record.name, disk.target): (disk.source, disk.source_format)
-        for record in _descendants(domain, name)
+        for record in records.descendants(domain, name)
         for disk in record.disks.values()
     }
     forget(world, domain, name)
@@ -386,13 +364,6 @@ def change_source(
 def _is_external(record: FakeRecord) -> bool:
     kinds = {disk.capture for disk in record.disks.values()}
     return DiskCapture.EXTERNAL in kinds or record.memory is MemoryCapture.EXTERNAL
-
-
-def _descendants(domain: FakeDomain, name: SnapshotName) -> list[FakeRecord]:
-    found: list[FakeRecord] = []
-    for child in domain.children(name):
-        found += [child, *_descendants(domain, child.name)]
-    return found
 
 
 def put_on(disk: FakeDisk, source: ImagePath, image_format: str) -> None:

@@ -14,7 +14,8 @@ from reconciler.model.plan import Plan
 from reconciler.model.request import Consent
 from reconciler.model.snapshot import DiskCapture
 from reconciler.planning import holding
-from tests.engine import oracle
+from tests.engine import keeping, oracle
+from tests.engine.keeping import Kept, wish_for
 from tests.engine.passes import Pass
 from tests.engine.test_properties import (
     adoptable,
@@ -26,7 +27,7 @@ from tests.engine.test_properties import (
 )
 from tests.fakes.domain import FakeDomain
 from tests.fakes.storage import Content
-from tests.machine.memory import Memory, wish_for
+from tests.machine.memory import Memory
 from tests.machine.tally import TALLY
 from tests.machine.watched import Named, WatchedHost
 from tests.strategies import Situation
@@ -35,6 +36,10 @@ LAWS = frozenset(
     {
         "no guest data is lost",
         "what stays holds what it held",
+        "what is called taken reads as it did",
+        "what is whole and wanted is neither lost nor forgotten",
+        "no work goes that nobody asked to be rid of",
+        "no memory goes on over disks of another moment",
         "what is not ours is untouched",
         "only what is ours and undeclared goes",
         "a lost snapshot is not quietly retaken",
@@ -69,6 +74,7 @@ class Before:
     removed: int
     records: int
     is_seen_whole: bool
+    kept: Kept
 
 
 def before(fake: WatchedHost, situation: Situation, plan: Plan) -> Before:
@@ -108,7 +114,14 @@ def before(fake: WatchedHost, situation: Situation, plan: Plan) -> Before:
         removed=len(fake.world.removed),
         records=len(fake.gone),
         is_seen_whole=all(i.presence is not Presence.UNKNOWN for i in observed.images),
+        kept=keeping.before(fake, situation.desired, released(situation, fake)),
     )
+
+
+def what_is_claimed(fake: WatchedHost, plan: Plan) -> None:
+    """Every claim that *plan* makes of the host as it is."""
+    claims = list(oracle.called_taken(fake, plan))
+    check("what is called taken reads as it did", len(claims), oracle.untrue(fake, plan))
 
 
 def check(name: str, number: int, broken: object) -> None:
@@ -129,6 +142,23 @@ def after_any_pass(was: Before, fake: WatchedHost, memory: Memory, *, is_whole: 
         len(stay),
         [key for key in stay if was.views[key] is not None and views[key] != was.views[key]],
     )
+    check(
+        "what is whole and wanted is neither lost nor forgotten",
+        len(was.kept.moments),
+        keeping.forgotten(fake, was.kept),
+    )
+    memory.note_discarded(was.kept.discarded)
+    removed = fake.world.removed[was.removed :]
+    check(
+        "no work goes that nobody asked to be rid of",
+        len(removed),
+        keeping.work_gone(fake, was.kept, removed, frozenset(memory.discarded)),
+    )
+    check(
+        "no memory goes on over disks of another moment",
+        sum(len(domain.went_on_from) for domain in fake.world.domains.values()),
+        fake.world.moments.wrongly_resumed,
+    )
     now = unmanaged(fake)
     check(
         "what is not ours is untouched",
@@ -139,7 +169,6 @@ def after_any_pass(was: Before, fake: WatchedHost, memory: Memory, *, is_whole: 
     check("only what is ours and undeclared goes", len(gone), list(_wrongly_gone(was, fake, gone)))
     times = Counter(fake.put_back)
     check("a request is done once", len(times), [key for key, n in times.items() if n > 1])
-    removed = fake.world.removed[was.removed :]
     check("no image goes that is needed", len(removed), set(removed) & _needed(fake))
     retaken = [key for key in fake.born if key in memory.known]
     check(

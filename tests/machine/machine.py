@@ -25,6 +25,7 @@ from tests.engine.passes import Pass, planned, reconciled
 from tests.engine.telling import host_told, pass_told
 from tests.engine.test_crashes import MOMENTS
 from tests.engine.test_properties import unstartable
+from tests.fakes import moments
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import SOURCE
 from tests.fakes.happenings import Happening
@@ -103,6 +104,7 @@ class HostMachine(RuleBasedStateMachine):
             before = copy.deepcopy(self.fake.world)
             with suppress(HypervisorError):
                 happening(draw, self.fake)
+            moments.after_deed(self.fake.world)
             TALLY.fired[verb] += before != self.fake.world
             self._touched(before)
 
@@ -180,6 +182,7 @@ class HostMachine(RuleBasedStateMachine):
         fake.world.changes.clear()
         situation = Situation(fake=fake, desired=self.desired, request=request)
         plan = self._plan_twice(situation)
+        laws.what_is_claimed(fake, plan)
         was = laws.before(fake, situation, plan)
         powers = {**oracle.powers(fake), **self.powers}
         note("\n".join(host_told(fake)))
@@ -192,6 +195,7 @@ class HostMachine(RuleBasedStateMachine):
         is_whole = fault is None and result is not None
         laws.after_any_pass(was, fake, self.memory, is_whole=is_whole)
         self.memory.note_pass(fake, situation.desired)
+        moments.after_pass(fake.world)
         if result is None or not is_whole:
             # A ledger that is rebuilt learns of requests which were done long before.
             unclear = {d.domain for d in plan.domains if _is_not_due(d)}

@@ -1,11 +1,13 @@
 """What must still be true of a domain many passes later: what was taken, what was asked for."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from reconciler.model.desired import Desired, DesiredDomain
 from reconciler.model.ledger import EntryState, Ledger
-from reconciler.model.names import DomainUuid, SnapshotName
+from reconciler.model.names import DomainUuid, ImagePath, SnapshotName
+from tests.engine.keeping import wish_for
 from tests.fakes.domain import FakeDomain
 from tests.machine.watched import Named, WatchedHost
 
@@ -20,6 +22,12 @@ class Memory:
     serials: Counter[DomainUuid] = field(default_factory=Counter)
     #: ledgers of older days
     ledgers: dict[DomainUuid, list[Ledger]] = field(default_factory=dict)
+    #: images that were active when a revert was told to discard the present
+    discarded: set[ImagePath] = field(default_factory=set)
+
+    def note_discarded(self, was: Iterable[ImagePath]) -> None:
+        """After a pass, before what it removed is looked at."""
+        self.discarded |= set(was)
 
     def note_pass(self, fake: WatchedHost, desired: Desired) -> None:
         """After a pass, however it ended."""
@@ -76,9 +84,3 @@ def own_ledger(domain: FakeDomain) -> Ledger | None:
     ledger = domain.ledger
     is_own = ledger is not None and ledger.uuid == domain.uuid and domain.ledger_problem is None
     return ledger if is_own else None
-
-
-def wish_for(domain: FakeDomain, desired: Desired) -> DesiredDomain | None:
-    """What is declared of it."""
-    names = (domain.name, domain.uuid)
-    return next((wish for wish in desired.domains if wish.domain in names), None)
