@@ -71,7 +71,14 @@ EXAMPLES: tuple[drift.Difference, ...] = (
     _dangling(drift.DanglingCause.WRITTEN, is_managed=True),
     _dangling(drift.DanglingCause.MERGED, is_managed=True, is_declared=True),
     _dangling(drift.DanglingCause.MISSING, is_managed=False),
+    _dangling(drift.DanglingCause.EXPOSED, is_managed=True, is_declared=True),
     drift.RecordOutdated(snapshot=_S1, disk=_VDA, image=_OTHER),
+    drift.RecordOutdated(snapshot=_S1, disk=_VDA, image=_OTHER, said=_IMAGE),
+    drift.SnapshotUnproven(
+        snapshot=_S1,
+        disk=_VDA,
+        says=((drift.Truth.LEDGER, _OTHER), (drift.Truth.RECORD, _IMAGE)),
+    ),
     drift.CurrentMisplaced(snapshot=_S1, observed=None),
     _unrecorded(is_ours=True),
     _unrecorded(is_ours=True, is_declared=True),
@@ -125,8 +132,13 @@ MEANINGS: dict[type[drift.Difference], str] = {
     drift.RecordDangling: "libvirt still lists the snapshot, and what it froze is no longer there: "
     "an image is missing, was written to since, or was merged away, for instance by `virsh "
     "blockcommit`. It can not be reverted to.",
-    drift.RecordOutdated: "The snapshot is whole, and its record names an image whose data is in "
-    "another one now. The record is written anew.",
+    drift.RecordOutdated: "The snapshot is whole, and its record does not name the image that holds "
+    "it: its data was merged into another one, or somebody edited the record, or libvirt 9.0 did when "
+    "another snapshot was dropped with `--metadata`. virtsnap's ledger and the headers of the images "
+    "agree on the right one. The record is written anew.",
+    drift.SnapshotUnproven: "virtsnap's ledger, libvirt's record, the header of the overlay and the "
+    "saved memory name different images for what the snapshot froze, and none of them is proven. "
+    "Nobody goes back to it, and no image that any of them names is removed, until they agree.",
     drift.CurrentMisplaced: "libvirt marks another snapshot as current than the one the guest writes "
     "above. libvirt's own delete and revert trust that mark and would remove images that are needed.",
     drift.OverlayUnrecorded: "An image in a chain that no snapshot accounts for. Made by virtsnap: "

@@ -53,6 +53,8 @@ class FindingCode(enum.StrEnum):
     OVERLAY_UNRECORDED = "OverlayUnrecorded"
     RECORD_DANGLING = "RecordDangling"
     RECORD_OUTDATED = "RecordOutdated"
+    SNAPSHOT_UNPROVEN = "SnapshotUnproven"
+    SNAPSHOT_EXPOSED = "SnapshotExposed"
     CURRENT_MISPLACED = "CurrentMisplaced"
     IMAGE_ORPHANED = "ImageOrphaned"
     IMAGE_WRITTEN_ELSEWHERE = "ImageWrittenElsewhere"

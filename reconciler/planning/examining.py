@@ -8,6 +8,7 @@ from reconciler.model.domain import AgentState, Disk, DiskKind
 from reconciler.model.drift import (
     ChainBroken,
     CurrentMisplaced,
+    DanglingCause,
     DefinitionOwed,
     DefinitionsDisagree,
     Difference,
@@ -21,13 +22,14 @@ from reconciler.model.drift import (
     RecordDangling,
     RecordOutdated,
     SnapshotUndeclared,
+    SnapshotUnproven,
     Undeclared,
 )
 from reconciler.model.finding import Finding, FindingCode, finding
 from reconciler.model.names import DiskTarget, ImagePath, folder_of
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture
-from reconciler.planning import creation, differ, overlay_names, storage
+from reconciler.planning import creation, differ, frozen, overlay_names, storage
 from reconciler.planning.differ import Declared
 from reconciler.planning.world import World
 
@@ -113,8 +115,25 @@ def _told(world: World, difference: Difference) -> Iterator[Finding]:
             )
         case ChainBroken():
             yield from _broken(world, difference)
+        case RecordDangling(cause=DanglingCause.EXPOSED):
+            yield finding(
+                FindingCode.SNAPSHOT_EXPOSED,
+                domain=name,
+                disk=difference.disk,
+                snapshot=difference.snapshot,
+                image=difference.image,
+                readers=", ".join(world.writers(difference.image)),
+            )
         case RecordDangling():
             yield _dangling(world, difference)
+        case SnapshotUnproven(snapshot=snapshot, disk=disk, says=says):
+            yield finding(
+                FindingCode.SNAPSHOT_UNPROVEN,
+                domain=name,
+                disk=disk,
+                snapshot=snapshot,
+                says=frozen.told(says),
+            )
         case RecordOutdated(snapshot=snapshot, disk=disk, image=image):
             yield finding(
                 FindingCode.RECORD_OUTDATED, domain=name, disk=disk, snapshot=snapshot, image=image

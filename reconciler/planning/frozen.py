@@ -41,6 +41,13 @@ class Moment:
 
 def moments(world: World, record: SnapshotRecord) -> tuple[Moment, ...]:
     """Every disk that *record*, a managed one, captured, and of which somebody names an image."""
+    if record.name not in world.moments:
+        world.moments[record.name] = _moments(world, record)
+    found: tuple[Moment, ...] = world.moments[record.name]
+    return found
+
+
+def _moments(world: World, record: SnapshotRecord) -> tuple[Moment, ...]:
     entry = world.agreeing_entry(record)
     if entry is None or entry.state is EntryState.DELETING:
         return ()

@@ -27,7 +27,6 @@ from reconciler.model.drift import (
     SnapshotUnproven,
 )
 from reconciler.model.ledger import LedgerProblem
-from reconciler.model.names import ImagePath
 from reconciler.model.plan import DomainPlan, Plan, Reason
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import PlanRequest
@@ -49,7 +48,7 @@ from reconciler.planning import (
 )
 from reconciler.planning.builder import Builder, renumbered
 from reconciler.planning.differ import Declared
-from reconciler.planning.index import HostIndex, Role, index_of
+from reconciler.planning.index import HostIndex, index_of
 from reconciler.planning.world import World, world_of
 
 #: refusals that stand whatever else is wrong with the domain
@@ -269,7 +268,7 @@ def _refusal_of(difference: Difference, wish: Declared, world: World) -> Refusal
                 snapshot=difference.snapshot,
                 disk=difference.disk,
                 image=difference.image,
-                readers=", ".join(writers(world, difference.image)),
+                readers=", ".join(world.writers(difference.image)),
             )
         case SnapshotUnproven():
             return frozen.refusal_of(difference.snapshot, difference.disk, difference.says)
@@ -290,12 +289,6 @@ def _refusal_of(difference: Difference, wish: Declared, world: World) -> Refusal
             )
         case _:
             return None
-
-
-def writers(world: World, path: ImagePath) -> tuple[str, ...]:
-    """The domains whose definition has *path* as a disk that is written to."""
-    namings = (*world.namings, *world.foreign.get(path, ()))
-    return tuple(sorted({n.domain for n in namings if n.path == path and n.role is Role.ACTIVE}))
 
 
 def _is_ledger_alone(action: Action) -> bool:

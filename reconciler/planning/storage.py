@@ -98,6 +98,9 @@ def _fault(
     if written is not None:
         return written, DanglingCause.WRITTEN
     for path in chain:
+        if path in world.written_now and not identity.is_proven(world, path):
+            return path, DanglingCause.WRITTEN
+    for path in chain:
         if path in world.written:
             return path, DanglingCause.EXPOSED
     return None

@@ -1,8 +1,9 @@
 """One domain with the images around it: what the differ, the planner and the safety rules look at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from reconciler.model.chain import Image, Presence
 from reconciler.model.domain import Disk, DiskKind, ObservedDomain, ObservedHost
@@ -41,6 +42,10 @@ class World:
     declared_folders: tuple[str, ...] = ()
     #: images of the host that nobody could look into: each may stand on any other
     hidden: tuple[ImagePath, ...] = ()
+    #: what ``frozen.moments`` found of each record: it is asked often, and a world does not change
+    moments: dict[SnapshotName, Any] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @cached_property
     def children(self) -> dict[ImagePath, tuple[ImagePath, ...]]:
@@ -161,6 +166,23 @@ class World:
             if n.role is Role.ACTIVE and n.is_writable
         }
         return frozenset(own | other)
+
+    @cached_property
+    def written_now(self) -> frozenset[ImagePath]:
+        """Images that a running guest has as a disk it can write to."""
+        others = (other for other in self.host.domains if other.uuid != self.domain.uuid)
+        return frozenset(
+            disk.source
+            for domain in (self.domain, *others)
+            for disk in domain.live or ()
+            if disk.is_writable and disk.source is not None
+        )
+
+    def writers(self, path: ImagePath) -> tuple[str, ...]:
+        """The domains whose definition has *path* as a disk that is written to."""
+        namings = (*self.namings, *self.foreign.get(path, ()))
+        active = (n for n in namings if n.path == path and n.role is Role.ACTIVE and n.is_writable)
+        return tuple(sorted({naming.domain for naming in active}))
 
     def taken_in(self, folder: str) -> frozenset[ImagePath]:
         """Every path of *folder* that something has already."""

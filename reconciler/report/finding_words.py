@@ -214,9 +214,23 @@ WORDS: dict[Code, FindingWords] = {
         "record may go.",
     ),
     Code.RECORD_OUTDATED: FindingWords(
-        sentence="the record of {snapshot} names images of {disk} that were merged into {image}",
-        hint="virtsnap apply",
-        meaning="The moment itself is whole; the record is written anew.",
+        sentence="the record of {snapshot} does not name {image}, which holds its {disk}",
+        hint="virtsnap apply; no virsh snapshot-delete or snapshot-revert before that",
+        meaning="The moment itself is whole: the images that the record names were merged, or the "
+        "record was changed by hand, or by libvirt 9.0 when another one was dropped. It is written "
+        "anew.",
+    ),
+    Code.SNAPSHOT_UNPROVEN: FindingWords(
+        sentence="which image of {disk} the snapshot {snapshot} froze is not proven: {says}",
+        hint="virsh snapshot-dumpxml {domain!q} {snapshot!q}, and put right what is wrong",
+        meaning="What virtsnap wrote down, libvirt's record, the header of the overlay and the saved "
+        "memory name different images. Nothing of the snapshot is used or removed until they agree.",
+    ),
+    Code.SNAPSHOT_EXPOSED: FindingWords(
+        sentence="{image}, which {snapshot} froze, is a disk of {readers}, which writes to it once "
+        "it is started",
+        hint="do not start it; virsh edit {readers!q|DOMAIN}, and give that disk an overlay",
+        meaning="Nothing has been written yet. The first write destroys that moment.",
     ),
     Code.CURRENT_MISPLACED: FindingWords(
         sentence="{observed|no snapshot} is marked current, and the disks stand on {snapshot}",

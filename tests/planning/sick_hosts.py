@@ -176,6 +176,21 @@ def _outdated() -> ObservedHost:
     return fake.observe()
 
 
+def _unproven() -> ObservedHost:
+    fake = host(domain("web01", shut_off, vda="base ← s1 ← s2"))
+    Person(fake).revert("web01", "s1", redefine_disks=True)
+    record = fake.domain("web01").records["s2"].disks["vda"]
+    record.source, record.overlay = image("base"), None
+    Person(fake).remove_file(overlay("web01", "vda", "s1"))
+    return fake.observe()
+
+
+def _exposed() -> ObservedHost:
+    fake = healthy("s1")
+    Administrator(fake).define("db01", {"vda": image("base")})
+    return fake.observe()
+
+
 def _read_elsewhere() -> ObservedHost:
     fake = healthy("s1")
     clone = Person(fake).overlay_on(image("base"), image("clone"))
@@ -232,6 +247,8 @@ SICK: dict[Code, Callable[[], ObservedHost]] = {
     Code.OVERLAY_UNRECORDED: _record_dropped,
     Code.RECORD_DANGLING: _merged_by_hand,
     Code.RECORD_OUTDATED: _outdated,
+    Code.SNAPSHOT_UNPROVEN: _unproven,
+    Code.SNAPSHOT_EXPOSED: _exposed,
     Code.CURRENT_MISPLACED: _misplaced,
     Code.IMAGE_ORPHANED: _merged_by_hand,
     Code.IMAGE_WRITTEN_ELSEWHERE: _written_elsewhere,
