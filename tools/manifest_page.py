@@ -16,7 +16,8 @@ value or a kind that this version does not support: it is refused by its name, n
 - **Files** ending `.yaml` or `.yml` are read as they are, YAML 1.2, one or more documents each.
   Files ending `.yaml.j2` are rendered with Jinja2 first, from the `values.yaml` files in their
   folder and above (the nearest wins, key by key), `--values FILE` and `--set KEY=VALUE`. Hidden
-  files and folders are left out.
+  files and folders are left out, and so is what is no manifest. What could be one and is not read
+  is an error ([where manifests come from](../source.md#nothing-is-passed-over)).
 - **Duration**: `90s`, `15m`, `2h`, `7d`. **Size**: `512B`, `64KiB`, `200MiB`, `2GiB`, `1TiB`.
 - **Name**: 1 to 100 bytes of UTF-8, no `/`, no control character, no `.` or `-` in front, no space
   at either end.

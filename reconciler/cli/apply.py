@@ -16,7 +16,9 @@ from reconciler.cli.plan import show_plan
 from reconciler.cli.progress import listening
 from reconciler.cli.sources import load_desired
 from reconciler.cli.stopping import stopping
-from reconciler.errors import UsageError, VirtsnapError
+from reconciler.errors import SourceError, UsageError, VirtsnapError
+from reconciler.model.action import TakingAway
+from reconciler.model.desired import Desired, DesiredHost
 from reconciler.model.outcome import DomainOutcome
 from reconciler.model.plan import Plan
 from reconciler.model.request import Consent
@@ -55,9 +57,17 @@ def apply(
         run_telling.hooks_given(before_step, after_step, hook_timeout), log
     )
     keeping = run_telling.history_given(history_age, history_entries)
-    whole = load_desired(
-        options, values=tuple(values or ()), settings=tuple(settings or ()), allow_empty=allow_empty
-    )
+
+    def declared(*, is_still: bool = False) -> Desired:
+        return load_desired(
+            options,
+            values=tuple(values or ()),
+            settings=tuple(settings or ()),
+            allow_empty=allow_empty,
+            is_still=is_still,
+        )
+
+    whole = declared()
     hosts = wiring.hosts_of(whole, options)
     desired = wiring.narrowed(whole, hosts)
     request = plan_request(options.selection, prune_gone=prune_gone, consent=Consent.PERSON)
@@ -70,6 +80,9 @@ def apply(
             return make_plan(wanted, seen, request, now=datetime.now(UTC))
 
         plan = planned()
+        if _takes_away(plan) and (still := declared(is_still=True)) != whole:
+            desired = _narrowed_again(still, hosts, options)
+            plan = planned()
         if options.lock_timeout:
             tools = wiring.tools(connections, hosts, options, listener=Silence(), stop=stop)
             plan = planned() if wait_for_turn(plan, tools) else plan
@@ -93,6 +106,23 @@ def apply(
             )
             outcomes = executor.apply(plan, desired, request, tools)
     return _end(plan, outcomes, options)
+
+
+def _takes_away(plan: Plan) -> bool:
+    """A manifest that is just being written says less than it is going to say."""
+    return any(
+        isinstance(step.action, TakingAway) for domain in plan.domains for step in domain.open_steps
+    )
+
+
+def _narrowed_again(still: Desired, hosts: tuple[DesiredHost, ...], options: Options) -> Desired:
+    """What is declared now, for the hosts that are open."""
+    if wiring.hosts_of(still, options) != hosts:
+        raise SourceError(
+            "cannot apply the manifests: they declare other hosts than a moment ago",
+            hint="virtsnap apply",
+        )
+    return wiring.narrowed(still, hosts)
 
 
 def _is_agreed() -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reconciler.source.credentials import Credentials
     from reconciler.source.signatures import Verification
     from reconciler.source.source import Source
+    from reconciler.source.stillness import Patience
     from reconciler.source.wanted import Wanted
 
 PANEL = "Where manifests come from"
@@ -151,12 +152,12 @@ def source_of(values: SourceValues, options: Options, stop: threading.Event) -> 
     _refuse_contradictions(values)
     if values.source is None:
         _refuse_of_a_folder(values, options.manifests or DEFAULT_MANIFESTS)
-        return FolderSource(Path(options.manifests or DEFAULT_MANIFESTS))
+        return FolderSource(Path(options.manifests or DEFAULT_MANIFESTS), _patience(stop))
     match address_of(values.source):
         case RemoteAddress() as address:
             return _remote(address, values, options, stop)
         case address:
-            return _local(address, values, options)
+            return _local(address, values, options, stop)
 
 
 def _remote(
@@ -181,7 +182,9 @@ def _remote(
     )
 
 
-def _local(address: "LocalAddress", values: SourceValues, options: Options) -> "Source":
+def _local(
+    address: "LocalAddress", values: SourceValues, options: Options, stop: threading.Event
+) -> "Source":
     from reconciler.source.git import GitSource
     from reconciler.source.local import PathSource, is_repository
 
@@ -209,7 +212,13 @@ def _local(address: "LocalAddress", values: SourceValues, options: Options) -> "
         if address.path.exists():
             _refuse_of_a_folder(values, str(address.path))
         return repository
-    return PathSource(address.path, lambda: repository)
+    return PathSource(address.path, lambda: repository, _patience(stop))
+
+
+def _patience(stop: threading.Event) -> "Patience":
+    from reconciler.source.stillness import Patience
+
+    return Patience(wait=stop.wait, is_over=stop.is_set)
 
 
 def _folder(values: SourceValues, options: Options) -> str:

@@ -20,11 +20,15 @@ def load_desired(
     values: tuple[Path, ...] = (),
     settings: tuple[str, ...] = (),
     allow_empty: bool = False,
+    is_still: bool = False,
 ) -> Desired:
-    """What the manifests declare; all of their problems at once."""
+    """What the manifests declare; all of their problems at once.
+
+    *is_still*: only once nobody writes them any more, as far as that can be seen.
+    """
     from reconciler.manifest.load import load
 
-    files, source, revision, is_complete = _read(options)
+    files, source, revision, is_complete = _read(options, is_still=is_still)
     return load(
         files,
         source=options.source_id or source,
@@ -38,7 +42,9 @@ def load_desired(
     )
 
 
-def _read(options: Options) -> tuple[tuple[ManifestFile, ...], str, str | None, bool]:
+def _read(
+    options: Options, *, is_still: bool
+) -> tuple[tuple[ManifestFile, ...], str, str | None, bool]:
     """Files, source, revision, and whether that is all of the source."""
     name = options.manifests or DEFAULT_MANIFESTS
     if name == "-":
@@ -53,5 +59,5 @@ def _read(options: Options) -> tuple[tuple[ManifestFile, ...], str, str | None, 
     from reconciler.source.folder import FolderSource
 
     source = FolderSource(path)
-    fetched = source.fetch()
+    fetched = source.fetch() if is_still else source.glance()
     return fetched.files, source.id, fetched.revision, path.is_dir()

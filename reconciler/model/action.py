@@ -385,3 +385,14 @@ Action = (
     | ShutDownDomain
     | StartDomain
 )
+
+#: What takes something away that cannot be made again: asked for by what a manifest no longer says.
+TakingAway = (
+    CommitOverlays
+    | DeleteSnapshot
+    | ForgetSnapshot
+    | ReleaseSnapshot
+    | RemoveImage
+    | RevertSnapshot
+    | RevertInternal
+)

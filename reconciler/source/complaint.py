@@ -156,6 +156,13 @@ _KNOWN: tuple[tuple[str, str, _Hint], ...] = (
         lambda _: "give the address itself: --source URL",
     ),
     (
+        r"mismatched algorithms|object[- ]format",
+        "its objects are named by SHA-256, which virtsnap cannot read",
+        lambda _: (
+            "clone it, and name the folder with its manifests: virtsnap run --manifests FOLDER"
+        ),
+    ),
+    (
         "No space left on device|Disk quota exceeded",
         "there is no room for it in the state folder",
         lambda _: "df -h",

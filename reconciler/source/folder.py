@@ -2,27 +2,30 @@
 
 import os
 import stat
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from pathlib import Path
 from shlex import quote
 
 from reconciler.errors import SourceError
 from reconciler.model.manifest_file import (
-    MAX_MANIFEST_BYTES,
     VALUES_FILE,
     ManifestFile,
     is_hidden,
     is_manifest_path,
 )
+from reconciler.source.plain_files import Found, found_below, read_file
 from reconciler.source.source import Fetched
+from reconciler.source.stillness import Look, Patience, finished, still
 from reconciler.source.work_tree import revision_of
 
 
 class FolderSource:
     """A folder with all that is below it, or a single file."""
 
-    def __init__(self, location: Path) -> None:
+    def __init__(self, location: Path, patience: Patience = Patience()) -> None:  # noqa: B008 - frozen
         self._location = location
+        self._patience = patience
+        self._believed: tuple[ManifestFile, ...] | None = None
 
     @property
     def id(self) -> str:
@@ -30,8 +33,18 @@ class FolderSource:
         return os.path.realpath(self._location)
 
     def fetch(self) -> Fetched:
-        """The files as they are now; the revision when they are in a git work tree."""
-        return Fetched(files=read_files(self._location), revision=revision_of(self._location))
+        """The files, once they stand still; the revision when they are in a git work tree."""
+        found = still(self._look, self._believed, self._patience)
+        self._believed = found.files
+        return Fetched(files=found.files, revision=revision_of(self._location))
+
+    def glance(self) -> Fetched:
+        """The files as they are now: to show what they say, or where nothing is taken away."""
+        found = finished(self._look, self._patience)
+        return Fetched(files=found.files, revision=revision_of(self._location))
+
+    def _look(self) -> Look:
+        return look_at(self._location)
 
     def watched(self) -> tuple[Path, ...]:
         """The folder; a single file, and a folder that is not there yet, have their ``mark``."""
@@ -62,6 +75,14 @@ def read_files(location: Path) -> tuple[ManifestFile, ...]:
 
     Of a single file: that file, with the ``values.yaml`` beside it if it is a template.
     """
+    found = look_at(location)
+    if found.unfinished is not None:
+        raise found.unfinished
+    return found.files
+
+
+def look_at(location: Path) -> Look:
+    """What is there in this instant."""
     try:
         if not location.exists():
             raise SourceError(
@@ -69,65 +90,28 @@ def read_files(location: Path) -> tuple[ManifestFile, ...]:
                 hint=f"mkdir {quote(str(location))}, write a manifest into it (virtsnap schema), or say -f PATH",
             )
         if location.is_dir():
-            paths = _paths_below(location)
+            found = found_below(location)
         else:
             beside = location.with_name(VALUES_FILE)
             is_template = ManifestFile(location.name, b"").is_template
-            paths = [location, *([beside] if is_template and beside.is_file() else [])]
-        return tuple(_read(path) for path in sorted(paths, key=lambda path: path.as_posix()))
+            paths = (location, *((beside,) if is_template and beside.is_file() else ()))
+            found = Found(paths=paths, changed=0.0)
+        ordered = sorted(found.paths, key=lambda path: path.as_posix())
+        files = [read_file(path) for path in ordered]
+    except FileNotFoundError as error:
+        # it was there when its folder was read
+        return Look(files=(), unfinished=_explained(error, location))
     except OSError as error:
-        raise SourceError(
-            f"cannot read {error.filename or location}: {(error.strerror or str(error)).lower()}",
-            hint=f"ls -ld {quote(str(error.filename or location))}",
-        ) from error
+        raise _explained(error, location) from error
+    return Look(
+        files=tuple(file.file for file in files),
+        changed=max([found.changed, *(file.changed for file in files)]),
+        unfinished=next((file.unfinished for file in files if file.unfinished), None),
+    )
 
 
-def _paths_below(folder: Path) -> list[Path]:
-    """The files to read; a file that two links lead to is there once."""
-    root = Path(os.path.realpath(folder))
-    plain: dict[str, Path] = {}
-    links: dict[str, Path] = {}
-    for path in _walked(folder):
-        real = os.path.realpath(path)
-        if not path.is_symlink():
-            plain[real] = path
-            continue
-        if not Path(real).is_relative_to(root):
-            raise SourceError(
-                f"cannot read {path}: it is a link to {real}, outside of {folder}",
-                hint=f"cp --remove-destination {quote(real)} {quote(str(path))}",
-            )
-        links.setdefault(real, path)
-    return list(({**links, **plain}).values())
-
-
-def _walked(folder: Path) -> Iterator[Path]:
-    """The manifests below *folder*, and the links to folders."""
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    for parent, folders, names in os.walk(folder, onerror=fail):
-        below = Path(parent).relative_to(folder)
-        folders[:] = sorted(name for name in folders if not is_hidden(name))
-        for name in folders:
-            path = Path(parent, name)
-            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(
-                os.path.realpath(folder)
-            ):
-                raise SourceError(
-                    f"cannot read {path}: it is a link to a folder outside of {folder}",
-                    hint=f"move what it leads to into {folder}",
-                )
-        for name in sorted(names):
-            if is_manifest_path((below / name).as_posix().removeprefix("./")):
-                yield Path(parent, name)
-
-
-def _read(path: Path) -> ManifestFile:
-    """One regular file; nothing that could keep us waiting is opened."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise SourceError(f"cannot read {path}: it is not a regular file")
-        return ManifestFile(path.as_posix(), stream.read(MAX_MANIFEST_BYTES + 1))
+def _explained(error: OSError, location: Path) -> SourceError:
+    return SourceError(
+        f"cannot read {error.filename or location}: {(error.strerror or str(error)).lower()}",
+        hint=f"ls -ld {quote(str(error.filename or location))}",
+    )

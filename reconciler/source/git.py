@@ -13,7 +13,6 @@ from reconciler.source.command import Late, run_git
 from reconciler.source.objects import (
     UNREADABLE,
     first_line,
-    manifests_of,
     opened,
     read,
     revision_behind,
@@ -21,6 +20,7 @@ from reconciler.source.objects import (
 from reconciler.source.refs import Refs
 from reconciler.source.signatures import Verification, signer_of
 from reconciler.source.source import Fetched
+from reconciler.source.trees import manifests_of
 from reconciler.source.wanted import Head, Tag, Wanted, words_for
 
 #: Seconds for a look at a repository on this machine.

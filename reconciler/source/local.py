@@ -7,6 +7,7 @@ from shlex import quote
 from reconciler.errors import SourceError
 from reconciler.source.folder import FolderSource
 from reconciler.source.source import Fetched, Source
+from reconciler.source.stillness import Patience
 
 
 def is_repository(path: Path) -> bool:
@@ -21,9 +22,15 @@ class PathSource:
     which one is mounted later.
     """
 
-    def __init__(self, path: Path, as_repository: Callable[[], Source]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        as_repository: Callable[[], Source],
+        patience: Patience = Patience(),  # noqa: B008 - frozen
+    ) -> None:
         self._path = path
         self._as_repository = as_repository
+        self._patience = patience
         self._found: Source | None = None
         self._is_repository = False
 
@@ -64,5 +71,5 @@ class PathSource:
         if self._is_repository:
             self._found = self._as_repository()
         elif self._found is None:
-            self._found = FolderSource(self._path)
+            self._found = FolderSource(self._path, self._patience)
         return self._found

@@ -12,15 +12,10 @@ from shlex import quote
 
 from git import GitError, InvalidGitRepositoryError, NoSuchPathError, Repo
 from git.exc import ODBError
-from git.objects.fun import tree_entries_from_data
 
 from reconciler.errors import SourceError
-from reconciler.model.manifest_file import MAX_MANIFEST_BYTES, ManifestFile, is_manifest_path
+from reconciler.source.object_format import demand_known_format
 
-_FOLDER = 0o040000
-_SYMLINK = 0o120000
-_REGULAR = 0o100000
-_KIND = 0o170000
 #: Tags of tags that are followed.
 _DEEPEST_TAG = 5
 #: What GitPython and gitdb raise for a repository that is damaged or may not be read.
@@ -64,6 +59,7 @@ def opened(path: Path) -> Iterator[Repo]:
     except (GitError, OSError) as error:
         raise SourceError(f"cannot read {path}: {first_line(error)}") from error
     with repository:
+        demand_known_format(path, Path(repository.git_dir))
         repository.git.update_environment(
             GIT_ALLOW_PROTOCOL="none", GIT_NO_LAZY_FETCH="1", GIT_NO_REPLACE_OBJECTS="1"
         )
@@ -106,50 +102,3 @@ def revision_behind(repository: Repo, found: GitObject) -> GitObject:
     if found.kind != "commit":
         raise ValueError(f"{found.name.hex()} is not a revision but a {found.kind}")
     return found
-
-
-def manifests_of(
-    repository: Repo, revision: GitObject, folder: tuple[str, ...], *, subject: str, look: str
-) -> tuple[ManifestFile, ...]:
-    """The manifests in *folder*, by name.  *subject* and *look* are words for an error."""
-    found = bytes.fromhex(revision.header("tree"))
-    for part in folder:
-        trees = {
-            name: sha
-            for sha, mode, name in tree_entries_from_data(read(repository, found).content)
-            if mode & _KIND == _FOLDER
-        }
-        if part not in trees:
-            raise SourceError(
-                f"cannot read {subject}: there is no folder"
-                f" {'/'.join(folder)} in revision {revision.name.hex()[:12]}",
-                hint=look,
-            )
-        found = trees[part]
-    files = _manifests(repository, found, "/".join(folder), "")
-    return tuple(sorted(files, key=lambda file: file.name))
-
-
-def _manifests(repository: Repo, tree: bytes, folder: str, below: str) -> Iterator[ManifestFile]:
-    """The manifests of a tree.  *below* is the path from the folder of all manifests."""
-    for sha, mode, name in tree_entries_from_data(read(repository, tree).content):
-        inside = f"{below}{name}"
-        path = f"{folder}/{inside}" if folder else inside
-        kind = mode & _KIND
-        if kind == _FOLDER and not name.startswith("."):
-            yield from _manifests(repository, sha, folder, f"{inside}/")
-        elif kind == _SYMLINK and is_manifest_path(inside):
-            # What it leads to would have to be looked for in the tree, or is not in it at all.
-            raise SourceError(
-                f"cannot read {path}: it is a symbolic link",
-                hint="put the file itself into the repository",
-            )
-        elif kind == _REGULAR and is_manifest_path(inside):
-            yield ManifestFile(path, _bounded(repository, sha))
-
-
-def _bounded(repository: Repo, name: bytes) -> bytes:
-    """The content of a file; of one that is too large, as much as shows that it is."""
-    if repository.odb.info(name).size > MAX_MANIFEST_BYTES:
-        return bytes(MAX_MANIFEST_BYTES + 1)
-    return read(repository, name).content

@@ -18,7 +18,6 @@ from reconciler.source.git import folder_parts
 from reconciler.source.objects import (
     UNREADABLE,
     first_line,
-    manifests_of,
     opened,
     read,
     revision_behind,
@@ -26,6 +25,7 @@ from reconciler.source.objects import (
 from reconciler.source.refs import Refs
 from reconciler.source.signatures import Verification, signer_of
 from reconciler.source.source import Fetched
+from reconciler.source.trees import manifests_of
 from reconciler.source.wanted import Head, Revision, Wanted, ref_of
 
 #: Where a fetch puts what it brings, in our clone; a tag may be there too.

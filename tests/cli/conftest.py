@@ -12,6 +12,7 @@ from reconciler.cli import settings, wiring
 from reconciler.cli.main import main
 from reconciler.engine.ports import Hypervisor
 from tests.fakes.host import FakeHost
+from tests.source.ageing import aged
 
 MANIFEST = """\
 apiVersion: virtsnap/v1
@@ -91,6 +92,6 @@ def declare(tmp_path: Path) -> Callable[[str], Path]:
         folder = tmp_path / "here" / "manifests"
         folder.mkdir(exist_ok=True)
         (folder / name).write_text(text)
-        return folder / name
+        return aged(folder / name)
 
     return write

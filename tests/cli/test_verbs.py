@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from collections.abc import Callable
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from reconciler.cli import wiring
 from reconciler.cli.schema import document_schema
 from reconciler.errors import HypervisorError
+from reconciler.source import stillness
 from tests.cli.conftest import Command, manifest
 from tests.drawing import domain, host, shut_off, unmanaged
 
@@ -238,6 +240,53 @@ def test_apply_does_what_was_agreed_and_a_second_one_nothing(
     again = virtsnap("apply")
     assert again.code == 0
     assert again.out.endswith("No changes. 1 domain is in sync.\n")
+
+
+@pytest.mark.parametrize("half", ["", manifest("web01", prune="auto")])
+def test_apply_takes_nothing_away_for_a_manifest_that_is_being_written(
+    virtsnap: Command, declare: Declare, monkeypatch: pytest.MonkeyPatch, half: str
+) -> None:
+    monkeypatch.setattr(stillness, "STILL", 0.6)
+    virtsnap.host = host(domain("web01", vda="base ← s1"))
+    whole = manifest("web01", "s1", prune="auto")
+    path = declare(whole)
+    path.write_text(half)
+    writer = threading.Timer(0.3, path.write_text, [whole])
+    writer.start()
+    try:
+        result = virtsnap("apply", "--auto-approve")
+    finally:
+        writer.join()
+
+    assert result.code == 0, result
+    assert virtsnap.host.observe().domains[0].record("s1") is not None
+
+
+def test_apply_takes_away_what_stands_still(virtsnap: Command, declare: Declare) -> None:
+    virtsnap.host = host(domain("web01", vda="base ← s1"))
+    declare(manifest("web01", prune="auto"))
+
+    assert virtsnap("apply", "--auto-approve").code == 0
+    assert virtsnap.host.observe().domains[0].record("s1") is None
+
+
+@pytest.mark.parametrize("name", ["web01.YAML", "web01.json", "web01"])
+def test_a_manifest_by_another_name_takes_nothing_away(
+    virtsnap: Command, declare: Declare, name: str
+) -> None:
+    virtsnap.host = host(domain("web01", vda="base ← s1"), domain("web02", vda="other"))
+    declare(manifest("web01", prune="auto"), name)
+    declare(manifest("web02"), "web02.yaml")
+    declare(
+        "{apiVersion: virtsnap/v1, kind: Host, metadata: {name: local}, spec: {pruneGone: auto}}",
+        "host.yaml",
+    )
+
+    for verb in (("plan",), ("apply", "--auto-approve"), ("run", "--once")):
+        result = virtsnap(*verb)
+        assert result.code == 1
+        assert f"cannot read manifests/{name}: " in result.err
+    assert virtsnap.host.observe().domains[0].record("s1") is not None
 
 
 def test_apply_says_its_outcome_as_a_document(virtsnap: Command, declare: Declare) -> None:

@@ -494,3 +494,23 @@ def test_a_state_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> No
 
     assert "cannot write" in error.message
     assert error.hint
+
+
+def test_a_repository_with_sha256_is_named(ssh: SshStandIn, tmp_path: Path) -> None:
+    path = tmp_path / "desired"
+    path.mkdir()
+    git(path, "init", "-q", "-b", "main", "--object-format=sha256")
+    commit(path, {"manifests/web01.yaml": MANIFEST})
+
+    error = refusal(source(f"git@h:{path}", tmp_path))
+
+    assert error.message.endswith("its objects are named by SHA-256, which virtsnap cannot read")
+
+
+def test_a_submodule_among_the_manifests_is_an_error(
+    ssh: SshStandIn, repository: Path, tmp_path: Path
+) -> None:
+    commit(make_repository(repository / "manifests/team"), {"web02.yaml": MANIFEST})
+    commit(repository, {})
+
+    assert "team: it is a submodule" in refusal(source(f"git@h:{repository}", tmp_path)).message

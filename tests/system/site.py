@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.guest import Guest, Lab
+from tests.source.ageing import aged
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Site:
         }
         path = self.manifests / f"{name}.yaml"
         path.write_text(json.dumps(document))
+        aged(path)
         return path
 
     def apply(self, *arguments: str) -> Said:
