@@ -158,13 +158,16 @@ class HostLoop:
     def one_pass(self, orders: Orders) -> None:
         """Observe, plan, begin what may begin; raises where the host cannot be observed."""
         begun = self._means.now()
+        # what was seen of a domain whose work has ended meanwhile is of the middle of it
+        busy = self._executor.at_work()
         observed = self._means.host.observe()
         now = self._means.now()
         host = next(host for host in orders.desired.hosts if host.name == self.name)
         plans = planner.plan_host(orders.desired, host, observed, self._means.request, now=now)
         plans = budget.within(plans, self._means.max_deletions)
         self._executor.limit(host)
-        work = self._judged(plans, observed, host, orders, now)
+        busy |= self._executor.at_work()
+        work = self._judged(plans, observed, host, orders, now, busy)
         record = PassRecord(
             host=self.name,
             cause=orders.cause,
@@ -189,9 +192,9 @@ class HostLoop:
         host: DesiredHost,
         orders: Orders,
         now: datetime,
+        busy: frozenset[str],
     ) -> list[DomainPlan]:
-        """Put every domain on the board; those that are to be worked on."""
-        busy = self._executor.at_work()
+        """Put every domain on the board but those that are *busy*; which are to be worked on."""
         resting = [plan for plan in plans if plan.domain not in busy]
         with self._changed:
             self._newest = orders

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -16,11 +16,13 @@ from reconciler.hypervisor.fetch import (
     Fetched,
     Lists,
     fetch_if_there,
+    has_changed,
     is_held_by_somebody,
     lists_of,
 )
 from reconciler.hypervisor.patience import NoAnswer, alive, answered
 from reconciler.model.domain import Undescribed
+from reconciler.model.ledger import Remembered
 from reconciler.model.names import DomainName, DomainUuid
 
 _THREADS = 8
@@ -38,8 +40,11 @@ class Fetcher:
     too (facts §11).
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self, connection: Connection, *, remembered: Callable[[DomainUuid], Remembered]
+    ) -> None:
         self._connection = connection
+        self._remembered = remembered
         #: those that could not be described when last asked
         self._silent: set[DomainUuid] = set()
 
@@ -70,6 +75,27 @@ class Fetcher:
                 for _ in waiting:  # after an error nobody needs the others
                     pass
 
+    def changed_since(self, found: Iterable[Fetched]) -> frozenset[DomainUuid]:
+        """Those whose ledger or disks are not what they were then, or that do not say."""
+        with ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="settle") as pool:
+            asked = [(each.uuid, pool.submit(self._has_changed, each)) for each in found]
+            return frozenset(uuid for uuid, answer in asked if answer.result())
+
+    def _has_changed(self, found: Fetched) -> bool:
+        patience, what = self._connection.patience / _ATTEMPTS, f"read domain {found.name} again"
+        try:
+            return answered(
+                lambda: has_changed(self._connection.domain(found.uuid), found),
+                what,
+                patience=patience,
+            )
+        except NoAnswer:
+            self._connection.abandon()
+        except HypervisorError as error:
+            if error.code not in (libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_NO_DOMAIN):
+                raise
+        return True
+
     def _ask(
         self, domain: Any, lists: Lists, is_stuck: threading.Event
     ) -> Fetched | Undescribed | None:
@@ -78,7 +104,11 @@ class Fetcher:
         uuid, what = DomainUuid(domain.UUIDString()), f"read domain {domain.name()}"
         if uuid not in self._silent and not is_stuck.is_set():
             with suppress(NoAnswer):
-                return answered(lambda: fetch_if_there(domain, lists), what, patience=patience)
+                return answered(
+                    lambda: fetch_if_there(domain, lists, remembered=self._remembered),
+                    what,
+                    patience=patience,
+                )
             is_stuck.set()
             self._connection.abandon()
         try:
@@ -99,7 +129,7 @@ class Fetcher:
         if DomainUuid(domain.UUIDString()) in self._silent and is_held_by_somebody(domain):
             return _SILENT
         try:
-            return fetch_if_there(domain, lists, held=_SILENT)
+            return fetch_if_there(domain, lists, held=_SILENT, remembered=self._remembered)
         except HypervisorError as error:
             if error.code != libvirt.VIR_ERR_OPERATION_TIMEOUT:
                 raise

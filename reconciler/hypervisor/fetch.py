@@ -2,9 +2,9 @@
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import libvirt
@@ -13,6 +13,7 @@ from reconciler.hypervisor import domain_xml
 from reconciler.hypervisor.explaining import explained, explaining, is_gone
 from reconciler.hypervisor.xml import Element, parse
 from reconciler.model.domain import DiskKind
+from reconciler.model.ledger import Remembered
 from reconciler.model.names import DiskTarget, DomainName, DomainUuid
 
 #: The definition of a running domain has an id; libvirt writes it into the first tag.
@@ -32,6 +33,12 @@ _OPERATIONS = {
 _BUSY = "other work"
 #: A short look of somebody else is no holding.
 _HELD_TRIES, _HELD_PAUSE = 5, 0.2
+#: Whoever changes a domain writes to its ledger every few tenths of a second, and then not for long.
+_SETTLING_TRIES, _SETTLING_PAUSE = 5, 0.1
+#: What must be of one moment with the records: the ledger, and which images the disks are on.  Not
+#: all of the text: statistics of a balloon change by themselves.
+_TOLD = re.compile(r"<metadata>.*?</metadata>|<disk\b.*?</disk>", re.DOTALL)
+_LEDGER = "urn:virtsnap:ledger:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +53,7 @@ class Lists:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """One domain as libvirt describes it at one moment (or nearly); XML as text."""
+    """One domain as libvirt describes it at one moment; XML as text."""
 
     name: DomainName
     uuid: DomainUuid
@@ -61,6 +68,16 @@ class Fetched:
     jobs: dict[DiskTarget, dict[str, int]]
     domain_job: str | None
     has_managed_save: bool
+    #: what this machine's journal knew of it *before* the ledger was read, so that a write in between
+    #: does not make the ledger look older than the journal
+    remembered: Remembered = field(default_factory=Remembered)
+    #: it was changed again and again while it was read: this is not of one moment
+    is_changing: bool = False
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What no other may be when it is asked for again."""
+        return _told(self.live, self.persistent)
 
 
 def lists_of(raw: Any) -> Lists:
@@ -83,42 +100,84 @@ def _uuids(raw: Any, flag: int) -> frozenset[DomainUuid]:
         return frozenset(DomainUuid(domain.UUIDString()) for domain in raw.listAllDomains(flag))
 
 
-def fetch_if_there(domain: Any, lists: Lists, *, held: str = _BUSY) -> Fetched | None:
+def fetch_if_there(
+    domain: Any,
+    lists: Lists,
+    *,
+    held: str = _BUSY,
+    remembered: Callable[[DomainUuid], Remembered] = lambda _uuid: Remembered(),
+) -> Fetched | None:
+    """Ledger, definitions and records as they were at one moment; one that somebody holds is busy
+    with *held*."""
     try:
-        return _fetch(domain, lists, held)
+        for tries in range(_SETTLING_TRIES):
+            found = _fetch(domain, lists, held, remembered, trusts_lists=tries == 0)
+            if found.told == _told(*_definitions(domain)):
+                return found
+            time.sleep(_SETTLING_PAUSE)
+        return replace(found, is_changing=True)
     except libvirt.libvirtError as error:
         if is_gone(error):
             return None
         raise explained(error, f"read domain {domain.name()}") from error
 
 
-def _fetch(domain: Any, lists: Lists, held: str) -> Fetched:
-    """All round trips of one domain; one that somebody holds is busy with *held*."""
-    uuid = DomainUuid(domain.UUIDString())
+def has_changed(domain: Any, since: Fetched) -> bool:
+    """Its ledger or its disks are others than they were; so are those of a domain that has gone."""
+    try:
+        return _told(*_definitions(domain)) != since.told
+    except libvirt.libvirtError as error:
+        if is_gone(error):
+            return True
+        raise explained(error, f"read domain {since.name}") from error
+
+
+def _definitions(domain: Any) -> tuple[str | None, str | None]:
     first = domain.XMLDesc(0)
-    is_live = _LIVE.match(first) is not None
+    return (first, _persistent(domain)) if _LIVE.match(first) else (None, first)
+
+
+def _told(live: str | None, persistent: str | None) -> tuple[str, ...]:
+    texts = (live or "", persistent or "")
+    return tuple(part for text in texts for part in ("", *_TOLD.findall(text)))
+
+
+def _fetch(
+    domain: Any,
+    lists: Lists,
+    held: str,
+    remembered: Callable[[DomainUuid], Remembered],
+    *,
+    trusts_lists: bool,
+) -> Fetched:
+    """All round trips of one domain."""
+    uuid = DomainUuid(domain.UUIDString())
+    known = remembered(uuid)
+    live, persistent = _definitions(domain)
     jobs: dict[DiskTarget, dict[str, int]] = {}
-    live, persistent = (first, _persistent(domain)) if is_live else (None, first)
-    is_held = is_live and is_held_by_somebody(domain)
+    is_held = live is not None and is_held_by_somebody(domain)
     if live is not None and not is_held:
         jobs = _jobs(domain, parse(live))
     if jobs:
         # The mirror belongs to the job: read after it, or a job begun in between has none.
         again = domain.XMLDesc(0)
         live = again if _LIVE.match(again) else live
-    snapshots = _snapshots(domain) if uuid in lists.with_snapshots else ()
+    # The lists are older than the ledger, which may tell of a snapshot taken since.
+    may_have = not trusts_lists or _LEDGER in (persistent or live or "")
+    snapshots = _snapshots(domain) if may_have or uuid in lists.with_snapshots else ()
     return Fetched(
         name=DomainName(domain.name()),
         uuid=uuid,
-        state=_state(domain, uuid, lists, is_live=is_live),
+        state=_state(domain, uuid, lists, is_live=live is not None),
         live=live,
         persistent=persistent,
         snapshots=snapshots,
         current=_current(domain) if snapshots else None,
         checkpoints=_checkpoints(domain) if uuid in lists.with_checkpoints else (),
         jobs=jobs,
-        domain_job=held if is_held else _domain_job(domain) if is_live else None,
+        domain_job=held if is_held else _domain_job(domain) if live is not None else None,
         has_managed_save=uuid in lists.with_managed_save,
+        remembered=known,
     )
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import libvirt
 
@@ -20,6 +20,7 @@ from reconciler.hypervisor.merged_by_hand import HandMergeFinder
 from reconciler.hypervisor.paths import PathBook
 from reconciler.model.chain import MEMORY_FORMAT, Image
 from reconciler.model.domain import (
+    CHANGE_BY,
     AgentState,
     BlockJob,
     Disk,
@@ -49,6 +50,8 @@ _JOB_KINDS = {
     libvirt.VIR_DOMAIN_BLOCK_JOB_TYPE_ACTIVE_COMMIT: JobKind.ACTIVE_COMMIT,
     libvirt.VIR_DOMAIN_BLOCK_JOB_TYPE_BACKUP: JobKind.BACKUP,
 }
+#: What took no longer was read before the holder of a fence that was not there yet changed anything.
+_AT_ONCE = timedelta(seconds=0.9)
 _NO_DEFINITION = Definition(disks=(), agent=AgentState.ABSENT, firmware="bios", has_tpm=False)
 
 
@@ -67,10 +70,9 @@ class Observer:
         self._host = host
         self._connection = connection
         self._extra_folders = extra_folders
-        self._remembered = remembered
         self._now = now
         self._hand_merges = HandMergeFinder()
-        self._fetcher = Fetcher(connection)
+        self._fetcher = Fetcher(connection, remembered=remembered)
         self._describer = Describer()
 
     def host(self) -> ObservedHost:
@@ -91,6 +93,7 @@ class Observer:
         folders = self._folders(images, domains, shelf) if is_local else ()
         if is_local:
             domains = tuple(self._with_hand_merges(domain, shelf) for domain in domains)
+        domains = self._settled(domains, described, is_slow=self._now() - began > _AT_ONCE)
         return ObservedHost(
             name=self._host,
             uri=without_secrets(connection.uri),
@@ -120,7 +123,7 @@ class Observer:
         self, described: "Described", reader: DiskReader, shelf: ImageShelf
     ) -> ObservedDomain:
         fetched, live, persistent = described.fetched, described.live, described.persistent
-        remembered = self._remembered(fetched.uuid)
+        remembered = fetched.remembered
         state, reason = fetched.state
         seen = live or persistent or _NO_DEFINITION
         live_disks = None if live is None else reader.live(live.disks)
@@ -155,6 +158,24 @@ class Observer:
             journal_serial=remembered.serial,
             journal_requests=remembered.requests,
             journal_last=remembered.last,
+        )
+
+    def _settled(
+        self,
+        domains: tuple[ObservedDomain, ...],
+        described: list[Described],
+        *,
+        is_slow: bool,
+    ) -> tuple[ObservedDomain, ...]:
+        """The images were read after the definitions: whoever is at work may have changed both."""
+        pairs = [(domain, each.fetched) for domain, each in zip(domains, described, strict=True)]
+        doubtful = [fetched for domain, fetched in pairs if is_slow or _is_at_work(domain)]
+        changed = self._fetcher.changed_since(doubtful)
+        return tuple(
+            replace(domain, domain_job=f"{CHANGE_BY}{_holder(domain, self._now())}")
+            if fetched.is_changing or domain.uuid in changed
+            else domain
+            for domain, fetched in pairs
         )
 
     def _holds_images(self, state: int, disks: tuple[Disk, ...] | None) -> bool | None:
@@ -222,6 +243,17 @@ def _declare_frozen(ledger: Ledger | None, shelf: ImageShelf) -> None:
                 shelf.declare(shelf.spelled(disk.path), disk.format)
         if entry.memory is not None:
             shelf.declare(shelf.spelled(entry.memory), MEMORY_FORMAT)
+
+
+def _is_at_work(domain: ObservedDomain) -> bool:
+    """Somebody may be: a fence is there for a second before anything is changed."""
+    fence = domain.ledger.fence if domain.ledger else None
+    return fence is not None or bool(domain.jobs)
+
+
+def _holder(domain: ObservedDomain, now: datetime) -> str:
+    fence = domain.ledger.fence if domain.ledger else None
+    return fence.holder if fence and fence.until > now else "somebody"
 
 
 def _jobs(fetched: Fetched, live: Definition | None, shelf: ImageShelf) -> tuple[BlockJob, ...]:

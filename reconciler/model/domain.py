@@ -29,6 +29,8 @@ class DiskKind(enum.StrEnum):
     OTHER = "other"
 
 
+#: how the job of a domain begins that was changed while it was looked at; the rest says by whom
+CHANGE_BY = "a change by "
 #: kinds whose images have a path that this machine, if it is the host, can look at
 ON_STORAGE = (DiskKind.FILE, DiskKind.BLOCK)
 
@@ -118,7 +120,7 @@ class ObservedDomain:
     agent: AgentState = AgentState.ABSENT
     records: tuple[SnapshotRecord, ...] = ()
     jobs: tuple[BlockJob, ...] = ()
-    #: a domain job under way: ``backup``, ``migration``, ``snapshot`` …
+    #: a domain job under way: ``backup``, ``migration``, ``snapshot`` …; or ``a change by`` somebody
     domain_job: str | None = None
     checkpoints: tuple[str, ...] = ()
     has_managed_save: bool = False
@@ -150,6 +152,12 @@ class ObservedDomain:
     def is_active(self) -> bool:
         """A QEMU process has its images open."""
         return self.live is not None
+
+    @property
+    def is_changing(self) -> bool:
+        """It was changed again and again while it was looked at: ledger, records and images are of
+        different moments, and nothing follows from what they say together."""
+        return self.domain_job is not None and self.domain_job.startswith(CHANGE_BY)
 
     @property
     def is_transient(self) -> bool:

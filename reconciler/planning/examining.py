@@ -46,6 +46,8 @@ _LEDGER = {
 def examine(world: World, wish: Declared) -> Iterator[Finding]:
     """1. what stops all work, 2. where the three truths disagree, 3. what could be better."""
     yield from _standstill(world)
+    if world.domain.is_changing:
+        return
     yield from _disagreements(world, wish)
     yield from _formats(world)
     yield from _depths(world, wish)

@@ -89,7 +89,8 @@ def plan_host(
             if domain.uuid not in claims and _is_gone(domain, desired):
                 gone = differ.declared(desired, None)
                 plan = _plan(gone, host, index, domain, request, now)
-                plans += [plan] if plan.drift else []  # what its ledger lists may have gone
+                # what its ledger lists may have gone
+                plans += [plan] if plan.drift or plan.refusals else []
     return waiting.held_back(waiting.in_order(plans))
 
 
@@ -173,7 +174,9 @@ def _plan(
     world = world_of(index, domain, host.folders)
     drift = differ.compare(wish, world)
     builder = Builder(world)
-    if not drift.is_empty:
+    if domain.is_changing:
+        builder.refuse(*safety.blockers(world, ()))
+    elif not drift.is_empty:
         _fill(builder, wish, host, request, drift)
         _block(builder, world, drift)
     print_ = fingerprint.of(world)

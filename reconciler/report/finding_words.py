@@ -87,7 +87,8 @@ WORDS: dict[Code, FindingWords] = {
     Code.DOMAIN_BUSY: FindingWords(
         sentence="{job} is under way",
         hint="wait until it ends: virsh domjobinfo {domain!q}",
-        meaning="A backup, migration or snapshot of somebody else. It is waited for, never ended.",
+        meaning="A backup, migration or snapshot of somebody else. It is waited for, never ended. Of a "
+        "domain that was changed (`a change by`) all the while it was looked at nothing else is said.",
     ),
     Code.JOB_UNFINISHED: FindingWords(
         sentence="a block job of virtsnap ({job}) is left on {disk}",

@@ -34,6 +34,10 @@ def tree_lines(
     says_more = tree.power_detail not in ("", str(tree.power))
     detail = f" ({tree.power_detail})" if says_more else ""
     yield Line(f"{tree.domain} on {tree.host}: {tree.power}{detail}", Tone.STRONG)
+    if tree.job is not None:
+        yield Line(
+            f"  {tree.job} is under way: this may be another when it has ended", Tone.WARNING
+        )
     if tree.snapshots:
         yield from _snapshots(tree.snapshots, zone=zone, is_verbose=is_verbose)
     else:

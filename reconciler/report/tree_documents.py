@@ -81,6 +81,8 @@ class DomainTreeDocument(Document):
     uuid: str
     power: PowerState
     power_detail: str
+    #: what is at work on the domain, where something is
+    job: str | None
     snapshots: tuple[SnapshotDocument, ...]
     disks: tuple[DiskDocument, ...]
 
@@ -101,6 +103,7 @@ def domain_tree(host: ObservedHost, domain: ObservedDomain) -> DomainTreeDocumen
         uuid=domain.uuid,
         power=domain.power,
         power_detail=domain.power_detail,
+        job=domain.domain_job,
         snapshots=(*recorded, *_without_record(domain)),
         disks=_disks(host, domain),
     )
@@ -166,7 +169,7 @@ def _without_record(domain: ObservedDomain) -> tuple[SnapshotDocument, ...]:
             disks={},
         )
         for entry in entries
-        if domain.record(entry.name) is None
+        if domain.record(entry.name) is None and not domain.is_changing
     )
 
 
