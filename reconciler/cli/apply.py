@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from reconciler.cli import run_telling, wiring
-from reconciler.cli.console import note, show_document, show_lines
+from reconciler.cli.console import note, show_document, show_outcomes
 from reconciler.cli.exit_code import ExitCode, of_outcomes, of_plan
 from reconciler.cli.options import Options, Output
 from reconciler.cli.parameters import AllowEmpty, PruneGone, Settings, Values, plan_request
@@ -150,9 +150,7 @@ def _end(plan: Plan, outcomes: tuple[DomainOutcome, ...], options: Options) -> i
     if not options.is_text:
         _show_outcome(plan, outcomes, code, options)
         return code
-    from reconciler.report.outcome_text import outcome_lines
-
-    show_lines(outcome_lines(outcomes), no_color=options.no_color)
+    show_outcomes(outcomes, no_color=options.no_color)
     return code
 
 

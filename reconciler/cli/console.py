@@ -8,6 +8,7 @@ from typing import TextIO
 from pydantic import BaseModel
 
 from reconciler.errors import ManifestError, VirtsnapError
+from reconciler.model.outcome import DomainOutcome
 from reconciler.model.secrets import without_secrets
 from reconciler.report.lines import Line, Tone, as_text, safe
 
@@ -33,17 +34,26 @@ def is_coloured(stream: TextIO, *, no_color: bool) -> bool:
     )
 
 
-def show_lines(lines: Iterable[Line], *, no_color: bool) -> None:
-    """Text to stdout; never wrapped, so that it can be piped and grepped."""
-    if not is_coloured(sys.stdout, no_color=no_color):
-        sys.stdout.write(as_text(lines))
+def show_lines(lines: Iterable[Line], *, no_color: bool, as_errors: bool = False) -> None:
+    """Text to stdout, or *as_errors* to stderr; never wrapped, so that it can be piped and grepped."""
+    stream = sys.stderr if as_errors else sys.stdout
+    if not is_coloured(stream, no_color=no_color):
+        stream.write(as_text(lines))
         return
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = Console(file=stream, highlight=False)
     for line in lines:
         console.print(Text(safe(line.text), style=_STYLES[line.tone]), soft_wrap=True)
+
+
+def show_outcomes(outcomes: tuple[DomainOutcome, ...], *, no_color: bool) -> None:
+    """How each domain ended: errors to stderr, the rest to stdout."""
+    from reconciler.report.outcome_text import failure_lines, outcome_lines
+
+    show_lines(failure_lines(outcomes), no_color=no_color, as_errors=True)
+    show_lines(outcome_lines(outcomes), no_color=no_color)
 
 
 def show_document(document: BaseModel, *, as_yaml: bool = False) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from reconciler.cli import run_telling, wiring
 from reconciler.cli.chosen import Pair
-from reconciler.cli.console import show_document, show_lines
+from reconciler.cli.console import show_document, show_lines, show_outcomes
 from reconciler.cli.exit_code import ExitCode, of_outcomes, of_plan
 from reconciler.cli.observe import observed_with_manifests
 from reconciler.cli.options import Options, Output
@@ -177,11 +177,9 @@ def _nothing_done(plan: Plan, desired: Desired, what: str, options: Options) -> 
 
 
 def _end(plan: Plan, outcomes: tuple[DomainOutcome, ...], options: Options) -> int:
-    from reconciler.report.outcome_text import outcome_lines
-
     code = of_outcomes(outcomes)
     if options.is_text:
-        show_lines(outcome_lines(outcomes), no_color=options.no_color)
+        show_outcomes(outcomes, no_color=options.no_color)
     else:
         _show_outcome(plan, outcomes, code, options)
     return code

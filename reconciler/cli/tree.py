@@ -21,6 +21,7 @@ Domains = Annotated[
 def tree(options: Options, domains: Domains = None) -> int:
     """Draw the snapshot tree and each disk's backing chain, with sizes. Needs no manifest."""
     from reconciler.engine.reconcile import observe_all
+    from reconciler.report.readers import readers_of
     from reconciler.report.tree import tree_lines
     from reconciler.report.tree_documents import TreeDocument, domain_tree
 
@@ -33,7 +34,8 @@ def tree(options: Options, domains: Domains = None) -> int:
         if options.selection.has_domain(domain.name)
     ]
     found = chosen(pairs, domains or (), doing="draw", verb="tree")
-    trees = tuple(domain_tree(host, domain) for host, domain in found)
+    readers = {host.name: readers_of(host) for host in seen.values()}
+    trees = tuple(domain_tree(host, domain, readers[host.name]) for host, domain in found)
     if not options.is_text:
         show_document(TreeDocument(domains=trees), as_yaml=options.output is Output.YAML)
         return ExitCode.DONE

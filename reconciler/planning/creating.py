@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from reconciler.model.action import CreateSnapshot, ForgetSnapshot, ShutDownDomain
-from reconciler.model.desired import DesiredDomain, DesiredSnapshot, Power
+from reconciler.model.desired import CaptureType, DesiredDomain, DesiredSnapshot, Power
 from reconciler.model.drift import SnapshotLost, SnapshotMissing
-from reconciler.model.names import SnapshotName
+from reconciler.model.names import DiskTarget, SnapshotName
 from reconciler.model.plan import Reason, Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import Selection
@@ -85,7 +85,7 @@ def _take(
         why = powering.why_not_shut_down(before, world, shut_down)
         action = replace(why, snapshot=snapshot.name) if why else action
     if isinstance(action, Refusal):
-        return action
+        return _with_way_out(action, snapshot, world)
     if shut_down is not None:
         builder.add(shut_down, Reason.TAKEN_SHUT_OFF)
     _warn(builder, action)
@@ -93,6 +93,15 @@ def _take(
         builder.refusals = [r for r in builder.refusals if r.snapshot != snapshot.name]
     builder.add(action, reason)
     return None
+
+
+def _with_way_out(why: Refusal, snapshot: DesiredSnapshot, world: World) -> Refusal:
+    """Whether the disk that is refused may be left out: an internal snapshot takes every one."""
+    disk = why.fact("disk")
+    if why.code is not RefusalCode.DISK_NOT_SUPPORTED or world.disk(DiskTarget(disk)) is None:
+        return why
+    may = "leave" if snapshot.type is CaptureType.EXTERNAL else "inside"
+    return replace(why, facts=tuple(sorted((*why.facts, (may, disk)))))
 
 
 def _shut_down(

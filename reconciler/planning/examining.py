@@ -33,6 +33,8 @@ from reconciler.planning import creation, differ, frozen, overlay_names, storage
 from reconciler.planning.differ import Declared
 from reconciler.planning.world import World
 
+#: the first libvirt that leaves the other records alone when one is dropped (facts §4.4)
+_KEEPS_RECORDS = 9_009_000
 _LEDGER = {
     LedgerFault.LOST: FindingCode.LEDGER_LOST,
     LedgerFault.ROLLED_BACK: FindingCode.LEDGER_ROLLED_BACK,
@@ -144,9 +146,16 @@ def _told(world: World, difference: Difference) -> Iterator[Finding]:
             yield finding(
                 FindingCode.CURRENT_MISPLACED, domain=name, snapshot=snapshot, observed=observed
             )
-        case OverlayUnrecorded(disk=disk, image=image, is_ours=is_ours, snapshot=snapshot):
-            code = FindingCode.OVERLAY_UNRECORDED if is_ours else FindingCode.FOREIGN_OVERLAY
-            yield finding(code, domain=name, disk=disk, image=image, snapshot=snapshot)
+        case OverlayUnrecorded(is_ours=False):
+            yield _foreign(world, difference)
+        case OverlayUnrecorded(disk=disk, image=image, snapshot=snapshot):
+            yield finding(
+                FindingCode.OVERLAY_UNRECORDED,
+                domain=name,
+                disk=disk,
+                image=image,
+                snapshot=snapshot,
+            )
         case ImageOrphaned(disk=disk, image=image, snapshot=snapshot, size=size):
             yield finding(
                 FindingCode.IMAGE_ORPHANED,
@@ -180,7 +189,49 @@ def _broken(world: World, difference: ChainBroken) -> Iterator[Finding]:
     )
 
 
+def _foreign(world: World, difference: OverlayUnrecorded) -> Finding:
+    """Which of them a merge by hand would take, what it would write to, and what that would lose."""
+    disk = world.disk(difference.disk)
+    assert disk is not None
+    assert disk.chain is not None
+    active = disk.chain.active
+    below = disk.chain.below(active)
+    lost: tuple[str, ...] = ()
+    is_top = difference.image == active
+    if is_top and below is not None:
+        lost = _lost_with(world, disk.target, below, top=active)
+    is_free = is_top and not lost and world.domain.is_active
+    return finding(
+        FindingCode.FOREIGN_OVERLAY,
+        domain=world.domain.name,
+        disk=disk.target,
+        image=difference.image,
+        top=None if is_top else active,
+        lost=", ".join(lost) or None,
+        written=below if is_free else None,
+        off=world.domain.name if is_top and not lost and not is_free else None,
+    )
+
+
+def _lost_with(
+    world: World, target: DiskTarget, written: ImagePath, *, top: ImagePath
+) -> tuple[str, ...]:
+    """What would not be what it was once the data of *top* is in *written*: 1. snapshots, as ``tree``
+    draws them, 2. other domains, 3. files that stand on it."""
+    snapshots = [
+        record.name
+        for record in world.domain.records
+        if (frozen := record.frozen(target)) is not None and written in world.walk(frozen)
+    ]
+    inside = [f"{name} (inside it)" for name in world.image(written).internal_snapshots]
+    files = [path for path in world.children.get(written, ()) if path != top]
+    return (*snapshots, *inside, *world.readers_elsewhere(written), *files)
+
+
 def _dangling(world: World, difference: RecordDangling) -> Finding:
+    """With the record of one that others hang on, libvirt before 9.9 rewrites theirs (facts §4.4)."""
+    after = [r.name for r in world.domain.records if r.parent == difference.snapshot]
+    rewrites = bool(after) and world.host.libvirt_version < _KEEPS_RECORDS
     return finding(
         FindingCode.RECORD_DANGLING,
         domain=world.domain.name,
@@ -189,7 +240,8 @@ def _dangling(world: World, difference: RecordDangling) -> Finding:
         image=difference.image,
         cause=difference.cause,
         managed=difference.snapshot if difference.is_managed else None,
-        unmanaged=None if difference.is_managed else difference.snapshot,
+        unmanaged=None if difference.is_managed or rewrites else difference.snapshot,
+        after=", ".join(after) if rewrites and not difference.is_managed else None,
     )
 
 

@@ -32,7 +32,7 @@ def _device_space(world: World, action: CommitOverlays | FinishJob, base: Image)
         folder=action.base,
         device=action.base,
         need=need,
-        free=base.device_size,
+        whole=base.device_size,
     )
 
 

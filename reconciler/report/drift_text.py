@@ -114,7 +114,7 @@ def remedy(difference: Difference, *, domain: str) -> str:
         case SnapshotLost():
             return "remove it from the manifest, or set `ifLost: retake`"
         case SnapshotUndeclared(why=Undeclared.MANIFEST_GONE) | ManifestGone():
-            return "bring the manifest back, or virtsnap apply --prune-gone"
+            return "bring the manifest back; or, to remove them, virtsnap apply --prune-gone"
         case SnapshotUndeclared(why=Undeclared.DELETING):
             return "virtsnap apply"
         case SnapshotUndeclared(other_source=None):
@@ -130,9 +130,7 @@ def remedy(difference: Difference, *, domain: str) -> str:
         case CaptureDiffers():
             return "a taken snapshot never changes; declare a new name"
         case RecordDangling(is_managed=False, snapshot=name):
-            return (
-                f"virsh snapshot-delete --metadata {quoted} {shlex.quote(name)}, once you are sure"
-            )
+            return f"virtsnap doctor {quoted}, for how {name} can be dropped"
         case RecordDangling(cause=DanglingCause.EXPOSED, image=image):
             return (
                 f"give that disk another image than {base_name(image)} before its guest is started"
@@ -153,7 +151,7 @@ def remedy(difference: Difference, *, domain: str) -> str:
         case RecordOutdated() | CurrentMisplaced() | LedgerStale(fault=LedgerFault.LEFTOVER):
             return "virtsnap apply"
         case OverlayUnrecorded(is_ours=False):
-            return "wait for the backup that made it, or virsh blockcommit by hand"
+            return f"wait for the backup that made it; if it has died: virtsnap doctor {quoted}"
         case OverlayUnrecorded(is_declared=True):
             return "remove the snapshot from the manifest"
         case OverlayUnrecorded():
@@ -163,7 +161,7 @@ def remedy(difference: Difference, *, domain: str) -> str:
         case ChainTooDeep():
             return "remove older snapshots from the manifest"
         case ChainBroken():
-            return f"virtsnap tree {quoted}; qemu-img info --backing-chain IMAGE"
+            return f"virtsnap tree {quoted}; qemu-img info -U --backing-chain IMAGE"
         case JobUnfinished(is_ours=True) | FreezeUnended():
             return "virtsnap apply"
         case PowerOwed(is_off=False, until=datetime()):

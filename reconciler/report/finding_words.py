@@ -79,10 +79,11 @@ WORDS: dict[Code, FindingWords] = {
     ),
     Code.MANAGED_SAVE: FindingWords(
         sentence="it has a managed save image",
-        hint="virsh start {domain!q} (goes on where it was saved), or "
+        hint="if virsh managedsave-dumpxml {domain!q} names the images of virsh domblklist {domain!q}: "
+        "virsh start {domain!q} (goes on where it was saved); else "
         "virsh managedsave-remove {domain!q} (its memory is lost)",
-        meaning="The saved memory belongs to the disks as they are. Until the guest has been "
-        "started again, everything is refused.",
+        meaning="The saved memory belongs to the disks that its own definition names, and a start writes "
+        "to those. Until the guest has been started again, everything is refused.",
     ),
     Code.DOMAIN_BUSY: FindingWords(
         sentence="{job} is under way",
@@ -110,7 +111,7 @@ WORDS: dict[Code, FindingWords] = {
     Code.POWER_OWED: FindingWords(
         sentence="it was shut down by virtsnap, or asked to, and not seen running again since; it is "
         "{state}",
-        hint="virtsnap apply; or virsh start {domain!q}",
+        hint="virtsnap apply",
         meaning="The ledger says that virtsnap owes the domain its power. While it is shut off that is "
         "a problem. While it is on, a guest that was asked to shut down may still obey.",
     ),
@@ -127,9 +128,11 @@ WORDS: dict[Code, FindingWords] = {
     ),
     Code.DELETE_UNFINISHED: FindingWords(
         sentence="libvirt's own delete of {snapshot}, or of one above it, was interrupted",
-        hint=f"{_TREE}; then virsh snapshot-delete again for the one that was being deleted",
-        meaning="libvirt marks it with `snapshotDeleteInProgress`. Reverting to that snapshot is "
-        "not safe.",
+        hint=f"{_TREE}; if a single branch stands on it, virsh snapshot-delete again for the one that "
+        "was being deleted; never revert to that one",
+        meaning="libvirt marks the parent of what was being deleted with `snapshotDeleteInProgress`: the "
+        "image that lay under that snapshot has been written to. Where several branches stand on it, "
+        "libvirt before 9.9 would change or remove images of the others.",
     ),
     Code.LEDGER_LOST: FindingWords(
         sentence="it has lost its ledger: what virtsnap remembers of it",
@@ -144,8 +147,8 @@ WORDS: dict[Code, FindingWords] = {
     Code.LEDGER_DAMAGED: FindingWords(
         sentence="its ledger is damaged",
         hint="virsh metadata {domain!q} urn:virtsnap:ledger:1",
-        meaning="Nothing is changed on a guess. Removed with `--remove`, it counts as lost and is "
-        "rebuilt from the records.",
+        meaning="Nothing is changed on a guess. Keep a copy of it. Removed with `--remove`, it counts as "
+        "lost and is rebuilt from the records; what it alone knew is not known any more.",
     ),
     Code.LEDGER_NEWER: FindingWords(
         sentence="its ledger was written by a newer virtsnap",
@@ -176,7 +179,8 @@ WORDS: dict[Code, FindingWords] = {
     ),
     Code.BACKING_FORMAT_MISSING: FindingWords(
         sentence="{image} does not say which format its backing file has",
-        hint="with the guest shut off: qemu-img rebase -u -F FORMAT -b {backing!q} {image!q}",
+        hint="with the guest shut off: qemu-img rebase -u -F FORMAT -b {backing!q} {image!q}, with the "
+        "FORMAT in which {backing} was made, not the one that it looks like",
         meaning="Old tools left that out. libvirt refuses to guess, for a guest could write any "
         "header into a raw image: the domain does not start any more.",
     ),
@@ -194,10 +198,16 @@ WORDS: dict[Code, FindingWords] = {
     ),
     Code.FOREIGN_OVERLAY: FindingWords(
         sentence="{image} on {disk} belongs to no snapshot and was not made by virtsnap",
-        hint=f"wait for the backup that made it; if it has died: {_TREE}, then "
-        "virsh blockcommit {domain!q} {disk!q} --active --pivot --shallow",
+        hint="wait for the backup that made it[; {top} stands on it, and goes first]"
+        "[; if it has died: virsh blockcommit {domain!q} {disk!q} --active --pivot --shallow "
+        "merges it into {written}, which no snapshot holds]"
+        "[; if it has died: virsh start {off!q}, and look again]"
+        "[; merged down by hand it would destroy {lost}: if it has died, keep both, while it "
+        "runs, with virsh blockpull {domain!q} {disk!q}, which copies what it stands on into it]",
         meaning="Usually a backup at work, or one that died. Until it has gone, nothing is taken "
-        "or removed on this domain.",
+        "or removed on this domain. A commit by hand writes into the image below: where a snapshot "
+        "holds that image, or somebody else stands on it, doctor says what would be lost, and names "
+        "no such command. A pull (of a running guest) changes nothing but the overlay itself.",
     ),
     Code.OVERLAY_UNRECORDED: FindingWords(
         sentence="{image} on {disk} belongs to no snapshot any more[; it was made for {snapshot}]",
@@ -208,7 +218,10 @@ WORDS: dict[Code, FindingWords] = {
     ),
     Code.RECORD_DANGLING: FindingWords(
         sentence="the snapshot {snapshot} no longer holds {disk}: {image} was {cause}",
-        hint="[virsh snapshot-delete --metadata {domain!q} {unmanaged!q}, once you are sure]"
+        hint="[virsh snapshot-delete --metadata {domain!q} {unmanaged!q}, once you are sure, then "
+        "virtsnap plan]"
+        "[leave it, and never revert to it: with its record this libvirt would rewrite the record of "
+        "{after}, which may be whole]"
         "[take {managed} out of the manifest, set `prune: confirm` there, and apply]",
         meaning="Its image was merged, written to or removed behind libvirt's back. Reverting to it "
         "would give wrong data, and deleting it with virsh may remove what others need. Only the "
@@ -252,7 +265,8 @@ WORDS: dict[Code, FindingWords] = {
     ),
     Code.IMAGE_READ_ELSEWHERE: FindingWords(
         sentence="another domain reads images of {disk}: {readers}",
-        hint=f"{_TREE}; to make the other independent: virsh blockpull, or qemu-img rebase",
+        hint=f"{_TREE}; to make the other independent: virsh blockpull of it, or, shut off, "
+        "qemu-img rebase -b '' (never with -u)",
         meaning="Snapshots can be taken, and not removed: a commit would change what the other "
         "domain reads. A template below the oldest snapshot does not count, it is for sharing.",
         worse="it reads the very image that this guest writes to",

@@ -27,6 +27,11 @@ class DiskImages:
     branches: tuple[tuple[Link, ...], ...]
     next_active: ImagePath | None
 
+    @property
+    def paths(self) -> frozenset[ImagePath]:
+        """Every image in it."""
+        return frozenset(link.path for links in (self.chain, *self.branches) for link in links)
+
 
 def disk_images(host: ObservedHost, domain: ObservedDomain, disk: Disk) -> DiskImages:
     """What *disk* of *domain* stands on, and the images beside it that belong to it."""

@@ -46,7 +46,7 @@ WORDS: dict[Code, Words] = {
     Code.CHAIN_BROKEN: Words(
         sentence="cannot change {thing}: the backing chain of {disk|a disk} is not sound"
         "[, at {image}][: {cause}]",
-        hint="virtsnap tree {domain!q}; then qemu-img info --backing-chain {image!q|IMAGE}",
+        hint="virtsnap tree {domain!q}; then qemu-img info -U --backing-chain {image!q|IMAGE}",
         meaning="Files, definition and image headers of this disk contradict each other. Whatever "
         "is changed on top of that could lose data.",
         by_hand="Keep copies of all images of the disk first. Put the header right with "
@@ -92,7 +92,8 @@ WORDS: dict[Code, Words] = {
     Code.DISK_NOT_SUPPORTED: Words(
         sentence="cannot work on {disk|the disks} of {domain}: {cause|disks of this kind are not "
         "supported}",
-        hint="leave it out: `disks: {{disk|TARGET}: skip}`",
+        hint="[leave it out: `disks: {{leave}: skip}`; ][set `type: external`, where it may be left out: "
+        "`disks: {{inside}: skip}`; ]to look: virtsnap doctor {domain!q}",
         meaning="External snapshots need a writable disk on files or a block device of this "
         "machine, that only one domain writes to, and that the definition does not exclude.",
         by_hand="Skip the disk in the manifest, and back it up by the means of its storage.",
@@ -128,11 +129,11 @@ WORDS: dict[Code, Words] = {
     Code.FOREIGN_OVERLAY: Words(
         sentence="cannot change {thing}: {image|an image} stands on top of {disk|a disk} and was "
         "made by somebody else",
-        hint="wait until the backup that made it has ended; to look: virtsnap tree {domain!q}",
+        hint="wait until the backup that made it has ended; if it has died: virtsnap doctor {domain!q}",
         meaning="The active layer is not one that virtsnap or a snapshot record accounts for: "
         "usually a backup at work. It merges it back when it is done.",
-        by_hand="If the backup died, merge its overlay as its own documentation says (usually "
-        "`virsh blockcommit DOMAIN DISK --active --pivot --shallow`).",
+        by_hand="If the backup died, `virtsnap doctor DOMAIN` says whether its overlay can be merged by "
+        "hand, and which snapshot that would destroy.",
     ),
     Code.HOOK_REFUSED: Words(
         sentence="cannot {step|go on with} {thing}: the hook before it says no[: {cause}]",
@@ -147,7 +148,8 @@ WORDS: dict[Code, Words] = {
         hint="plan again: virtsnap plan",
         meaning="Images are never overwritten. The file appeared after the plan was made, or no "
         "free name was found for it.",
-        by_hand="Look what the file is (`qemu-img info`), and move it away if it is not needed.",
+        by_hand="Look what the file is (`qemu-img info -U`). Others may stand on it where virtsnap does "
+        "not look: rather declare another name, or another `overlay`, than move it away.",
     ),
     Code.INTERNAL_NOT_POSSIBLE: Words(
         sentence="cannot take {thing} inside the images of {domain}: {cause|libvirt cannot}",
@@ -164,24 +166,27 @@ WORDS: dict[Code, Words] = {
         meaning="A block commit would silently destroy internal snapshots that are stored in an "
         "image it merges or writes to.",
         by_hand="Take managed ones out of the manifest together with this one: they are deleted "
-        "first. Delete others with `virsh snapshot-delete`, or keep this one.",
+        "first. Keep this one as long as the others are needed.",
     ),
     Code.LEDGER_UNREADABLE: Words(
         sentence="cannot change {domain}: what virtsnap remembers of it cannot be read[: {cause}]",
         hint="use the newest virtsnap; to look: virsh metadata {domain!q} urn:virtsnap:ledger:1",
         meaning="The ledger in the domain's `<metadata>` was written by a newer version, or is "
         "damaged. Nothing is changed on a guess.",
-        by_hand="A newer version reads it. A damaged ledger can be removed with "
+        by_hand="A newer version reads it. A damaged ledger can be removed, once you have a copy, with "
         "`virsh metadata DOMAIN urn:virtsnap:ledger:1 --remove`; snapshots then count as lost or "
         "are recognised by the marks in their records.",
     ),
     Code.MANAGED_SAVE: Words(
         sentence="cannot change {thing}: {domain} has a managed save image",
-        hint="virsh start {domain!q} (goes on where it was saved), or "
+        hint="if virsh managedsave-dumpxml {domain!q} names the images of virsh domblklist {domain!q}: "
+        "virsh start {domain!q} (goes on where it was saved); else "
         "virsh managedsave-remove {domain!q} (its memory is lost)",
         meaning="The saved memory belongs to the disks as they are now. Another chain under it "
         "means a guest that does not start, or that corrupts its file systems.",
-        by_hand="Start the domain, which uses the saved image up.",
+        by_hand="Start the domain, which uses the saved image up. It goes on with the images that the "
+        "definition in the saved image names: where a snapshot was taken since by hand, it would write "
+        "into what that froze.",
     ),
     Code.MEMORY_NOT_POSSIBLE: Words(
         sentence="cannot take {thing} with the memory of {domain}: {cause|it cannot be saved}",
@@ -199,14 +204,14 @@ WORDS: dict[Code, Words] = {
         "managed; to look: virtsnap tree {domain!q}",
         meaning="Somebody took a snapshot of that name by hand. Unmanaged snapshots are never "
         "changed, unless the manifest says `unmanaged: adopt` and names them.",
-        by_hand="Declare another name, or adopt the snapshot. If it is not needed, delete it with "
-        "virsh. One inside an image that libvirt does not know (`qemu-img snapshot -l IMAGE`) goes "
+        by_hand="Declare another name, or adopt the snapshot: then it can also be removed by taking it out "
+        "of the manifest. One inside an image that libvirt does not know (`qemu-img snapshot -l IMAGE`) goes "
         "with `qemu-img snapshot -d NAME IMAGE` while the domain is shut off.",
     ),
     Code.NEEDS_LOCAL_ACCESS: Words(
         sentence="cannot change {thing}: the image {image|files} must be read[ ({cause})], and "
         "that is not possible from here",
-        hint="run it as root on the hypervisor itself: sudo virtsnap apply",
+        hint="run it as root on the hypervisor itself: sudo virtsnap plan",
         meaning="Proof that nobody else reads an image needs the files themselves. Over a remote "
         "connection, or as a user who may not read them, there is none.",
         by_hand="Run virtsnap on the hypervisor, with sudo.",
@@ -225,7 +230,7 @@ WORDS: dict[Code, Words] = {
     ),
     Code.NO_SPACE: Words(
         sentence="cannot change {thing}: not enough space[ in {folder}][, {need} needed]"
-        "[, {free} free]",
+        "[, {free} free][, and it has {whole} in all]",
         hint="[blockdev --getsize64 {device!q}; make the device larger (lvextend), or ]"
         "df -h {folder!q|FOLDER}; make room",
         meaning="A commit copies data into its base, and every overlay grows. A full file system "
@@ -239,7 +244,8 @@ WORDS: dict[Code, Words] = {
         meaning="Adopted, a snapshot may be reverted to, merged and removed like any other. So only "
         "one is adopted that still holds all of its moment, and of a kind that a manifest can ask "
         "for: its disks all external or all internal, with or without their memory.",
-        by_hand="Leave it unmanaged, and delete it with virsh when it is no longer needed.",
+        by_hand="Leave it unmanaged. Whether `virsh snapshot-delete` is safe for it depends on the libvirt: "
+        "see docs/from-virsh.md.",
     ),
     Code.ORDER_NOT_MET: Words(
         sentence="cannot take {snapshot|it} yet: it comes after {after|another snapshot}, and "
@@ -303,7 +309,7 @@ WORDS: dict[Code, Words] = {
     ),
     Code.SHUT_DOWN_REFUSED: Words(
         sentence="cannot shut down {domain}: {cause|it does not obey}",
-        hint="set shutdown.then to destroy in {manifest}, or give it more time with shutdown.timeout; "
+        hint="set shutdown.then to destroy in {manifest} (its disks are then as after a crash), or give it more time with shutdown.timeout; "
         "by hand: virsh shutdown {domain!q}",
         meaning="The snapshot is taken shut off (`power: off`), and the guest did not shut down within "
         "`shutdown.timeout`, or cannot be asked, being paused. A request to shut down cannot be taken "
@@ -330,7 +336,7 @@ WORDS: dict[Code, Words] = {
     ),
     Code.SNAPSHOT_HELD: Words(
         sentence="cannot remove {thing}: a hold lies on {name|it}",
-        hint="virtsnap release {domain!q}/{name!q|SNAPSHOT}",
+        hint="if it may go: virtsnap release {domain!q}/{name!q|SNAPSHOT}",
         meaning="`protect: true`, or a safety snapshot of a revert: no pruning takes it until the "
         "hold is ended.",
         by_hand="End the hold with `virtsnap release DOMAIN/SNAPSHOT`, or with `protect: false`.",
@@ -365,10 +371,13 @@ WORDS: dict[Code, Words] = {
     ),
     Code.UNMANAGED_READER: Words(
         sentence="cannot remove {thing}: {image|an image} is read by[ {kind}] {reader|somebody else}",
-        hint="remove or move {reader|the other reader} first; to look: virtsnap tree {domain!q}",
+        hint="keep it in {manifest} as long as {reader|the other reader} is needed, or make that "
+        "independent of {image|the image} first; to look: virtsnap tree {domain!q}",
         meaning="Merging data into an image changes it for everybody who reads it: another "
         "domain, an image file, a snapshot that virtsnap does not manage. That would corrupt them.",
-        by_hand="Make the other reader independent (`qemu-img rebase`, `virsh blockpull`), or keep "
-        "the snapshot.",
+        by_hand="Keep the snapshot, or make the other reader independent: `virsh blockpull` of a running "
+        "domain; `qemu-img rebase -b '' IMAGE` (never with `-u`) of a file that nobody has open; a "
+        "snapshot is adopted, and goes first. Moving the file away makes nothing safe: it is only out "
+        "of sight, and wrong when it comes back.",
     ),
 }

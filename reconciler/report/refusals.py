@@ -35,7 +35,7 @@ def _facts(refusal: Refusal, *, domain: str, manifest: str | None) -> dict[str, 
     facts["manifest"] = facts["manifest"] or "the manifest"
     for name, other in (("image", "path"), ("reader", "readers"), ("readers", "reader")):
         facts[name] = facts.get(name) or facts.get(other, "")
-    for name in ("need", "free"):
+    for name in ("need", "free", "whole"):
         if facts.get(name, "").isdecimal():
             facts[name] = size(int(facts[name]))
     of_domain = f"{facts['snapshot']} of {facts['domain']}"

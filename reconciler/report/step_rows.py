@@ -16,7 +16,11 @@ def step_rows(plan: DomainPlan, *, prune: Prune | None, is_verbose: bool) -> tup
     """What people read of the steps; with *is_verbose* every one, in order, with its id."""
     if is_verbose:
         return tuple(
-            replace(row, mark=f"{step.id:>4} {row.mark}")
+            replace(
+                row,
+                mark=f"{step.id:>4} {row.mark}",
+                more=(*step_text.paths(step), *row.more),
+            )
             for step in plan.steps
             for row in (_one(plan, step, prune),)
         )

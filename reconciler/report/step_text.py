@@ -118,6 +118,22 @@ def consequences(step: Step) -> tuple[str, ...]:
             return ()
 
 
+def paths(step: Step) -> tuple[str, ...]:
+    """The images that it makes, merges or removes, a line each, by their whole path."""
+    match step.action:
+        case CreateSnapshot(overlays=overlays, memory_file=memory):
+            made = [f"{overlay.target}: {overlay.overlay}" for overlay in overlays]
+            return (*made, *([f"memory: {memory}"] if memory else []))
+        case RevertSnapshot(disks=disks):
+            return tuple(f"{disk.target}: {disk.overlay}" for disk in disks)
+        case CommitOverlays(base=base, merged=merged) | FinishJob(base=base, merged=merged):
+            return (f"{', '.join(reversed(merged))} into {base}",)
+        case RemoveImage(path=path):
+            return (path,)
+        case _:
+            return ()
+
+
 def copied(step: Step) -> str:
     """``312 MiB into web01-vda.qcow2`` for what merges, with the images."""
     match step.action:

@@ -26,6 +26,9 @@ _TONES = {
     Mark.LOST: Tone.REFUSED,
 }
 
+#: So many readers of an image are named, and the others counted.
+_NAMED_READERS = 3
+
 
 def tree_lines(
     tree: DomainTreeDocument, *, zone: tzinfo | None = None, is_verbose: bool = False
@@ -151,6 +154,12 @@ def _chain(chain: Sequence[LinkDocument], *, is_verbose: bool) -> str:
     return " ← ".join(_link(link, is_verbose=is_verbose) for link in chain)
 
 
+def _some(names: Sequence[str], *, is_verbose: bool) -> str:
+    """A template has many readers."""
+    more = 0 if is_verbose or len(names) <= _NAMED_READERS + 1 else len(names) - _NAMED_READERS
+    return f"{', '.join(names[:_NAMED_READERS])} and {more} more" if more else joined(names)
+
+
 def _link(link: LinkDocument, *, is_verbose: bool) -> str:
     name = link.path if is_verbose else base_name(ImagePath(link.path))
     facts = []
@@ -162,4 +171,6 @@ def _link(link: LinkDocument, *, is_verbose: bool) -> str:
         facts.append(f"holds {joined(link.snapshots)}")
     if link.is_active:
         facts.append("active")
+    if link.readers:
+        facts.append(f"read by {_some(link.readers, is_verbose=is_verbose)}")
     return f"{name} ({', '.join(facts)})" if facts else name

@@ -12,6 +12,7 @@ from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
 from reconciler.report.document import Document, UtcTime, WholeDocument
 from reconciler.report.images import Link, disk_images
 from reconciler.report.marks import Mark, is_held, mark_of
+from reconciler.report.readers import Readers, readers_of
 
 
 class CapturedDiskDocument(Document):
@@ -58,6 +59,8 @@ class LinkDocument(Document):
     virtual_size: int | None
     is_active: bool
     snapshots: tuple[str, ...]
+    #: other domains that name it or stand on it, and files of nobody's that do
+    readers: tuple[str, ...]
 
 
 class DiskDocument(Document):
@@ -93,8 +96,10 @@ class TreeDocument(WholeDocument):
     domains: tuple[DomainTreeDocument, ...]
 
 
-def domain_tree(host: ObservedHost, domain: ObservedDomain) -> DomainTreeDocument:
-    """The tree of *domain*."""
+def domain_tree(
+    host: ObservedHost, domain: ObservedDomain, readers: Readers | None = None
+) -> DomainTreeDocument:
+    """The tree of *domain*; *readers* are those of *host*, where they are known already."""
     memories = {image.path: image for image in host.images if image.format == MEMORY_FORMAT}
     recorded = tuple(_snapshot(domain, record, memories) for record in domain.records)
     return DomainTreeDocument(
@@ -105,7 +110,7 @@ def domain_tree(host: ObservedHost, domain: ObservedDomain) -> DomainTreeDocumen
         power_detail=domain.power_detail,
         job=domain.domain_job,
         snapshots=(*recorded, *_without_record(domain)),
-        disks=_disks(host, domain),
+        disks=_disks(host, domain, readers or readers_of(host)),
     )
 
 
@@ -189,7 +194,16 @@ def _moment(seconds: int | None) -> datetime | None:
         return None
 
 
-def _disks(host: ObservedHost, domain: ObservedDomain) -> tuple[DiskDocument, ...]:
+def _disks(
+    host: ObservedHost, domain: ObservedDomain, readers: Readers
+) -> tuple[DiskDocument, ...]:
+    drawn = [
+        (disk, disk_images(host, domain, disk))
+        for disk in domain.disks
+        if disk.kind is not DiskKind.EMPTY
+    ]
+    shown = frozenset(path for _, images in drawn for path in images.paths)
+
     def link(item: Link) -> LinkDocument:
         return LinkDocument(
             path=item.path,
@@ -199,6 +213,7 @@ def _disks(host: ObservedHost, domain: ObservedDomain) -> tuple[DiskDocument, ..
             virtual_size=item.image.virtual_size if item.image else None,
             is_active=item.is_active,
             snapshots=item.snapshots,
+            readers=readers.beside(domain, item.path, shown),
         )
 
     return tuple(
@@ -211,7 +226,5 @@ def _disks(host: ObservedHost, domain: ObservedDomain) -> tuple[DiskDocument, ..
             branches=tuple(tuple(link(item) for item in branch) for branch in images.branches),
             next_active=images.next_active,
         )
-        for disk in domain.disks
-        if disk.kind is not DiskKind.EMPTY
-        for images in (disk_images(host, domain, disk),)
+        for disk, images in drawn
     )

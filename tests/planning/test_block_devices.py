@@ -127,7 +127,7 @@ def test_an_image_that_outgrew_the_device_is_not_merged_into_it() -> None:
 
     assert codes(plan) == ["NoSpace s1"]
     assert facts(plan)["device"] == VOLUME
-    assert int(facts(plan)["need"]) == 2 * int(facts(plan)["free"])
+    assert int(facts(plan)["need"]) == 2 * int(facts(plan)["whole"])
 
 
 def why_not_merged(fake: FakeHost, path: ImagePath, **facts: object) -> str | None:

@@ -1,9 +1,11 @@
 """Snapshots with memory, and snapshots inside the images: what is planned, and what refused."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from reconciler.engine import reconcile
 from reconciler.model.desired import CaptureType, DesiredSnapshot, Prune, Quiesce
 from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import Consistency, EntryState
@@ -14,13 +16,14 @@ from reconciler.model.request import PlanRequest, Selection
 from reconciler.planning import letting_go, planner
 from reconciler.planning.index import index_of
 from reconciler.planning.world import world_of
+from reconciler.report.refusals import explained
 from tests.drawing import FOLDER, desired, domain, host, image, paused, shut_off, wanted
 from tests.engine.passes import reconciled
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
 from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
-from tests.fakes.world import LIBVIRT_9_0, LIBVIRT_11_3, Crash, crash_at
+from tests.fakes.world import LIBVIRT_9_0, LIBVIRT_11_3, LOCAL, Crash, crash_at
 from tests.planning.reading import codes, kinds, plan_of, steps
 
 AUTO = Prune.AUTO
@@ -317,6 +320,27 @@ def test_a_raw_disk_is_named() -> None:
 
     assert codes(plan) == ["DiskNotSupported i1"]
     assert plan.refusals[0].fact("disk") == "vdb"
+
+
+@pytest.mark.parametrize(
+    "trait", [{"is_excluded": True}, {"is_transient": True}, {"format": "raw"}]
+)
+def test_nobody_is_told_to_leave_a_disk_out_of_an_internal_snapshot(trait: dict[str, Any]) -> None:
+    """A manifest that says so is not valid."""
+    fake = host(domain("web01", shut_off, vda="base", vdb="data"))
+    seen = fake.observe()
+    (web01,) = seen.domains
+    assert web01.persistent is not None
+    disks = tuple(replace(d, **trait) if d.target == "vdb" else d for d in web01.persistent)
+    seen = replace(seen, domains=(replace(web01, persistent=disks),))
+
+    now, wish = fake.world.clock.now(), desired(wanted("web01", inside()))
+    (plan,) = reconcile.make_plan(wish, {LOCAL: seen}, PlanRequest(), now=now).domains
+    (why,) = plan.refusals
+    assert why.fact("disk") == "vdb"
+    said = explained(why, domain="web01").hint
+    assert "set `type: external`" in said
+    assert not said.startswith("leave it out")
 
 
 def test_a_snapshot_of_that_name_that_libvirt_does_not_know_is_refused() -> None:

@@ -56,10 +56,22 @@ def test_a_plan_reads_as_the_issue_shows_it() -> None:
 def test_supporting_steps_are_shown_one_by_one_when_asked_for() -> None:
     shown = text(whole(domain_plan(*removal())), is_verbose=True)
 
-    assert [line.split()[0] for line in shown.splitlines()[1:-1] if "reverted" not in line] == [
-        f"s{number}" for number in range(1, 8)
-    ]
+    heads = [line for line in shown.splitlines()[1:-1] if not line.startswith(" " * 8)]
+    assert [line.split()[0] for line in heads] == [f"s{number}" for number in range(1, 8)]
     assert "remove-image  web01-vda-s2.qcow2" in shown
+
+
+def test_every_image_is_named_by_its_whole_path_when_asked_for() -> None:
+    """What a step makes, merges or removes; a person who looks for a file needs to know where."""
+    made = whole(domain_plan(step(1, drawn.create(s3, vda, vdb), Reason.DECLARED_NOT_TAKEN)))
+
+    assert "/images/" not in text(made)
+    shown = text(made, is_verbose=True)
+    for overlay in drawn.create(s3, vda, vdb).overlays:
+        assert f" {overlay.target}: {overlay.overlay}\n" in shown
+    shown = text(whole(domain_plan(*removal())), is_verbose=True)
+    assert shown.count("/images/web01-vda-s2.qcow2\n") == 1
+    assert " into /images/" in shown
 
 
 def test_commits_of_the_same_snapshots_on_several_disks_stand_together() -> None:

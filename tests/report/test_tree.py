@@ -11,6 +11,7 @@ from reconciler.report.lines import as_text
 from reconciler.report.tree import tree_lines
 from reconciler.report.tree_documents import domain_tree
 from tests.drawing import domain, host, image, overlay, unmanaged
+from tests.fakes.person import Person
 
 
 def drawn(seen: ObservedHost, *, is_verbose: bool = False) -> str:
@@ -113,3 +114,27 @@ def test_hundreds_of_snapshots_in_a_row_are_drawn() -> None:
     changed = replace(seen.domains[0], records=tuple(records))
 
     assert "n1499" in drawn(replace(seen, domains=(changed,)))
+
+
+def test_who_else_reads_an_image_is_named_beside_it() -> None:
+    """``tree`` is what refusals send people to, to see whom they mean."""
+    fake = host(
+        domain("web01", vda="(template) ← base ← s1"),
+        *(domain(f"clone{number}", vda=f"(template) ← c{number}") for number in range(5)),
+    )
+    Person(fake).overlay_on(image("base"), "/images/nobodys.qcow2")
+    seen = fake.observe()
+    seen = replace(seen, domains=tuple(d for d in seen.domains if d.name == "web01") + seen.domains)
+
+    said = drawn(seen)
+
+    assert "template.qcow2 (64 KiB, read by clone0, clone1, clone2 and 2 more)" in said
+    assert "base.qcow2 (128 KiB, holds s1, read by nobodys.qcow2)" in said
+    assert "clone3 and clone4" in drawn(seen, is_verbose=True)
+
+
+def test_work_on_a_domain_is_said_above_its_tree() -> None:
+    seen = host(domain("web01", vda="base ← s1")).observe()
+    seen = replace(seen, domains=(replace(seen.domains[0], domain_job="backup"),))
+
+    assert "  backup is under way" in drawn(seen)
