@@ -50,6 +50,14 @@ class StepRefused(VirtsnapError):
     """A precondition, looked at again right before the step, does not hold; nothing was changed."""
 
 
+class PathTaken(StepRefused):
+    """Something bears the name *path* already that a new file was to get."""
+
+    def __init__(self, message: str, *, path: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
 class PlanStaleError(VirtsnapError):
     """The domain has changed since it was planned."""
 

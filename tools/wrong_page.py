@@ -61,6 +61,7 @@ _BY_HAND_OF_ERROR: dict[type[errors.VirtsnapError], str] = {
     errors.PostconditionError: "Compare both sides that the error shows: somebody else worked on the domain, or libvirt did something "
     "else than it says. Plan again; the plan starts from what is there.",
     errors.StepRefused: "Plan again: the world changed between plan and step, and nothing was done.",
+    errors.PathTaken: "Plan again: another name is found for the new file.",
     errors.PlanStaleError: "Plan again: somebody changed the domain since.",
     errors.LockedError: "Wait for the other one to end.",
     errors.NotPermittedError: "Run it with sudo, or as the user who may write there.",

@@ -19,6 +19,7 @@ from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import Ledger, Remembered
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
 from reconciler.model.power import Stopped
+from reconciler.model.reservation import Reservation
 
 #: Called with bytes done and bytes in all while a block job runs.
 Progress = Callable[[int, int], None]
@@ -42,10 +43,21 @@ class Hypervisor(Protocol):
     def read_ledger(self, domain: DomainUuid) -> Ledger | None:
         """The ledger as it is now; for the fence."""
 
-    def create_snapshot(self, domain: DomainUuid, action: CreateSnapshot, *, quiesce: bool) -> None:
+    def reserve(self, domain: DomainUuid, paths: tuple[ImagePath, ...]) -> Reservation:
+        """Make an empty file of each path, exclusively, all or none: ``PathTaken``."""
+
+    def create_snapshot(
+        self,
+        domain: DomainUuid,
+        action: CreateSnapshot,
+        *,
+        quiesce: bool,
+        reserved: Reservation | None = None,
+    ) -> None:
         """Take the snapshot.  With *quiesce* an agent that fails raises ``AgentError``.
 
-        No file that exists is written to: ``StepRefused``.
+        Its files are those that are *reserved*, or are reserved first.  No other file that exists
+        is written to: ``StepRefused``.
         """
 
     def freeze_status(self, domain: DomainUuid) -> bool:
@@ -104,8 +116,15 @@ class Hypervisor(Protocol):
     def delete_snapshot(self, domain: DomainUuid, action: DeleteSnapshot) -> None:
         """Delete an internal snapshot with what its images hold of it; no other, no child."""
 
-    def make_overlays(self, domain: DomainUuid, overlays: tuple[NewOverlay, ...]) -> None:
-        """Make each overlay, empty, on its frozen layer; ``StepRefused`` where a path is taken."""
+    def make_overlays(
+        self,
+        domain: DomainUuid,
+        overlays: tuple[NewOverlay, ...],
+        *,
+        reserved: Reservation | None = None,
+    ) -> None:
+        """Make each overlay, empty, on its frozen layer, in the files that are *reserved* or are
+        reserved first."""
 
     def define_reverted(self, domain: DomainUuid, action: RevertSnapshot, ledger: Ledger) -> None:
         """Switch the disks of a shut-off domain to the overlays and write *ledger*, in one define.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
-from reconciler.engine import power_steps
+from reconciler.engine import new_files, power_steps
+from reconciler.engine.intending import intend
 from reconciler.engine.ports import Progress
-from reconciler.errors import AgentError, VirtsnapError
 from reconciler.model.action import (
     AbortJob,
     AdoptRequest,
@@ -30,12 +30,11 @@ from reconciler.model.action import (
     StartDomain,
     ThawGuest,
 )
-from reconciler.model.chain import Presence
-from reconciler.model.ledger import MEMORY, Consistency, Ledger
-from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, folder_of
+from reconciler.model.ledger import Ledger
+from reconciler.model.names import SnapshotName
 from reconciler.model.plan import Step
-from reconciler.model.refusal import Refusal, RefusalCode, refusal
-from reconciler.planning import bookkeeping, completion, safety
+from reconciler.model.refusal import Refusal
+from reconciler.planning import bookkeeping
 from reconciler.planning.world import World
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
     action = step.action
     match action:
         case CreateSnapshot():
-            return _create(work, step, action, world)
+            return new_files.create(work, step, action, world)
         case CommitOverlays():
             _commit(work, step, action, world)
         case FinishJob():
@@ -62,12 +61,12 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
         case AbortJob():
             work.port.abort_job(work.uuid, action.disk)
         case DeleteSnapshot():
-            _intend(work, step, world)
+            intend(work, step, world)
             work.port.delete_snapshot(work.uuid, action)
             _confirm(work, action, world)
         case ForgetSnapshot():
             if action.has_record:
-                _intend(work, step, world)
+                intend(work, step, world)
                 work.port.forget_snapshot(work.uuid, action.snapshot)
             _confirm(work, action, world)
         case RedefineSnapshot():
@@ -79,7 +78,7 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
             work.write(ledger, world)
         case RemoveImage():
             if action.cause is RemovalCause.MEMORY:
-                _intend(work, step, world)
+                intend(work, step, world)
             if action.is_present:
                 work.port.remove_image(action.path)
             _confirm(work, action, world)
@@ -88,7 +87,7 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
         case StartDomain():
             return power_steps.start(work, action, world)
         case RevertSnapshot():
-            _revert(work, step, action, world)
+            return _revert(work, step, action, world)
         case RevertInternal():
             _revert_internal(work, step, action, world)
         case DefineDomain():
@@ -111,22 +110,12 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
     return ""
 
 
-def _intend(
-    work: DomainWork, step: Step, world: World, uid: str = "", moment: int | None = None
-) -> Ledger:
-    provenance = bookkeeping.Provenance(
-        uid=uid, moment=moment, source=work.desired.source, revision=work.desired.revision
-    )
-    ledger = bookkeeping.intended(completion.completed(world), step.action, provenance)
-    return work.write(ledger, world, step=step)
-
-
 def _redefine(work: DomainWork, step: Step, action: RedefineSnapshot, world: World) -> None:
     # the ledger first: from then on it is held, or lies there, whatever becomes of the record
     if action.holds:
-        _mark(work, action.snapshot, _intend(work, step, world))
+        _mark(work, action.snapshot, intend(work, step, world))
     elif any(change.source is not None for change in action.sources):
-        _intend(work, step, world)
+        intend(work, step, world)
     if action.description is not None or action.sources or action.make_current:
         work.port.redefine_snapshot(work.uuid, action)
 
@@ -155,7 +144,7 @@ def _progress(work: DomainWork, step: Step) -> Progress:
 
 
 def _commit(work: DomainWork, step: Step, action: CommitOverlays, world: World) -> None:
-    _intend(work, step, world)
+    intend(work, step, world)
     if action.method is CommitMethod.OFFLINE:
         _drop_stated_chain(work, action, world)
         work.port.commit_offline(work.uuid, action)
@@ -208,16 +197,22 @@ def _pivot(work: DomainWork, action: CommitOverlays | FinishJob) -> None:
 # --- revert
 
 
-def _revert(work: DomainWork, step: Step, action: RevertSnapshot, world: World) -> None:
+def _revert(work: DomainWork, step: Step, action: RevertSnapshot, world: World) -> str | Refusal:
     """One define switches the disks and says that the request is done: there is no between.
 
     The target's record is told too: should ledger and journal be lost, it still knows (law 3).
     """
-    _intend(work, step, world)
-    work.port.make_overlays(work.uuid, action.disks)
+    files = tuple((new.target, new.overlay) for new in action.disks)
+    reserved = new_files.reserved_files(work, action.snapshot, files)
+    if isinstance(reserved, Refusal):
+        return reserved
+    with reserved:
+        new_files.intend_with(reserved, work, step, world)
+        work.port.make_overlays(work.uuid, action.disks, reserved=reserved)
     done = bookkeeping.confirmed(work.ledger or world.ledger, action)
     work.write_by(lambda ledger: work.port.define_reverted(work.uuid, action, ledger), done, world)
     _mark(work, action.snapshot, work.ledger or done)
+    return ""
 
 
 def _revert_internal(work: DomainWork, step: Step, action: RevertInternal, world: World) -> None:
@@ -226,7 +221,7 @@ def _revert_internal(work: DomainWork, step: Step, action: RevertInternal, world
     and that the present definition is owed, until it is defined with a ledger that says otherwise.
     """
     name, moment = action.definition, int(work.tools.clock.now().timestamp())
-    begun = _intend(work, step, world, _new_uid(work) if name else "", moment)
+    begun = intend(work, step, world, work.tools.identity.uid() if name else "", moment)
     if name is not None:
         work.port.keep_definition(work.uuid, name, created=moment)
 
@@ -254,108 +249,3 @@ def _define(work: DomainWork, action: DefineDomain, world: World) -> None:
         return
     define = work.port.define_kept
     work.write_by(lambda value: define(work.uuid, action.snapshot, value), ledger, world)
-
-
-# --- create
-
-
-def _create(work: DomainWork, step: Step, action: CreateSnapshot, world: World) -> str | Refusal:
-    for disk, path in _new_files(action):
-        if path in world.taken_in(folder_of(path)):
-            return refusal(
-                RefusalCode.IMAGE_NAME_TAKEN, snapshot=action.snapshot, disk=disk, path=path
-            )
-    quiesce, note = action.quiesce, ""
-    if quiesce:
-        why = _agent_fault(work)
-        if why is not None and not action.may_degrade:
-            return replace(why, snapshot=action.snapshot)
-        if why is not None:
-            quiesce, note = False, "not quiesced: " + _cause(why)
-    _intend(work, replace(step, action=replace(action, quiesce=quiesce)), world, _new_uid(work))
-    try:
-        note = _take(work, action, quiesce=quiesce) or note
-    except VirtsnapError:
-        if quiesce:
-            # libvirt thaws after most failures, not after all; if it cannot be done now,
-            # the mark stays in the ledger and the next plan begins with it (facts §8)
-            work.port.thaw(work.uuid)
-        after = work.observe()
-        if after.domain.record(action.snapshot) is None:
-            _undo(work, action, world, after)
-            raise
-        # it was taken and only the answer was lost (facts §10): go on
-    after = work.observe()
-    record = after.domain.record(action.snapshot)
-    # a guest that was destroyed had no time to unmount anything
-    is_crash = bool(note) or (work.was_forced and not world.domain.is_active)
-    consistency = Consistency.CRASH if is_crash else action.consistency
-    ledger = bookkeeping.confirmed(
-        after.ledger, action, created=record.created if record else None, consistency=consistency
-    )
-    work.write(completion.completed(after.with_ledger(ledger)), after)
-    return note
-
-
-def _new_files(action: CreateSnapshot) -> tuple[tuple[DiskTarget, ImagePath], ...]:
-    overlays = tuple((new.target, new.overlay) for new in action.overlays)
-    memory = action.memory_file
-    return overlays if memory is None else (*overlays, (MEMORY, memory))
-
-
-def _new_uid(work: DomainWork) -> str:
-    return work.tools.identity.uid()
-
-
-def _cause(why: Refusal) -> str:
-    return why.fact("cause") or why.fact("state")
-
-
-def _agent_fault(work: DomainWork) -> Refusal | None:
-    try:
-        frozen = work.port.freeze_status(work.uuid)
-    except AgentError as error:
-        return refusal(
-            RefusalCode.AGENT_NOT_CONNECTED, domain=work.plan.domain, state="silent", cause=error
-        )
-    if not frozen:
-        return None
-    cause = "the guest was frozen by somebody else"
-    return refusal(RefusalCode.AGENT_FROZEN, domain=work.plan.domain, cause=cause)
-
-
-def _take(work: DomainWork, action: CreateSnapshot, *, quiesce: bool) -> str:
-    try:
-        work.port.create_snapshot(work.uuid, action, quiesce=quiesce)
-    except AgentError as error:
-        if not action.may_degrade:
-            raise
-        work.port.thaw(work.uuid)
-        work.port.create_snapshot(work.uuid, action, quiesce=False)
-        return f"not quiesced: {error.message}"
-    return ""
-
-
-def _undo(work: DomainWork, action: CreateSnapshot, before: World, after: World) -> None:
-    """Nothing half-taken stays: unused files of the failed call go, then the intent.
-
-    An overlay that came into use stays, with its intent: the next plan merges it (facts §1.5).
-    """
-    if any(path in after.in_own_chain for path in action.new_files):
-        return
-    for disk, path in _new_files(action):
-        made = path not in before.images and path in after.images
-        removal = RemoveImage(
-            disk=disk, path=path, cause=RemovalCause.EMPTIED, snapshots=(action.snapshot,)
-        )
-        present = made and after.image(path).presence is Presence.PRESENT
-        if present and safety.why_not_remove(after, removal) is None:
-            work.port.remove_image(path)
-    ledger = after.ledger
-    ledger = replace(
-        ledger,
-        entries=tuple(e for e in ledger.entries if e.name != action.snapshot),
-        images=tuple(image for image in ledger.images if image.path not in action.new_files),
-        is_freezing=False,
-    )
-    work.write(ledger, after)

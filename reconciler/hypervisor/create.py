@@ -9,14 +9,15 @@ from typing import Any
 import libvirt
 
 from reconciler.errors import AgentError, HypervisorError, StepRefused
-from reconciler.hypervisor import agent, domain_xml, snapshot_xml
+from reconciler.hypervisor import agent, domain_xml, reserving, snapshot_xml
 from reconciler.hypervisor.connection import Connection
 from reconciler.hypervisor.explaining import agent_error, explained, explaining, is_of_agent
-from reconciler.hypervisor.paths import demand_own_place, is_same_file
+from reconciler.hypervisor.paths import is_same_file
 from reconciler.hypervisor.xml import Element, parse
 from reconciler.model.action import CreateSnapshot, NewOverlay
 from reconciler.model.ledger import Consistency
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath
+from reconciler.model.reservation import Reservation
 from reconciler.model.snapshot import MemoryCapture
 
 
@@ -28,6 +29,7 @@ def create(
     quiesce: bool,
     agent_timeout: int,
     thaw_seconds: float,
+    reserved: Reservation | None = None,
 ) -> None:
     """Take the snapshot; with *quiesce* a guest is never left frozen by us."""
     domain = connection.domain(uuid)
@@ -41,10 +43,29 @@ def create(
         _demand_ready(definition, new, what)
     if action.memory_file is not None and not connection.is_local:
         raise StepRefused(f"cannot {what}: {action.memory_file} cannot be looked for from here")
+    if reserved is None:
+        with reserving.reserve(action.new_files if connection.is_local else (), what) as own:
+            try:
+                create(
+                    connection,
+                    uuid,
+                    action,
+                    quiesce=quiesce,
+                    agent_timeout=agent_timeout,
+                    thaw_seconds=thaw_seconds,
+                    reserved=own,
+                )
+            finally:
+                own.give_back()
+        return
     for path in action.new_files if connection.is_local else ():
-        # Of zero size too: libvirt would take such a file over, and the memory goes over any
+        # libvirt would take over any empty file, and writes the memory over whatever lies there
         # (facts §1.1, §1.4).
-        _demand_absent(path, what)
+        if not reserved.is_empty(path):
+            raise StepRefused(
+                f"cannot {what}: {path} is not the file that was made for it",
+                hint=f"ls -l {quote(path)}",
+            )
     text = snapshot_xml.created(replace(action, skipped=_others(definition, action)))
     flags = _flags(domain, action, is_active=is_active, what=what)
     if quiesce and is_active:
@@ -89,18 +110,6 @@ def _demand_ready(definition: Element, new: NewOverlay, what: str) -> None:
     is_same = path is not None and (path == new.frozen or is_same_file(path, new.frozen))
     if disk.volume is None and not is_same:
         raise StepRefused(f"cannot {what}: {new.target} is on {path}, not on {new.frozen}")
-
-
-def _demand_absent(path: ImagePath, what: str) -> None:
-    """Not to be seen is not to be absent; and the way to it is still the one that was planned."""
-    demand_own_place(path, what)
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise StepRefused(f"cannot {what}: {path}: {error.strerror}") from error
-    raise StepRefused(f"cannot {what}: {path} exists already", hint=f"ls -l {quote(path)}")
 
 
 def _others(definition: Element, action: CreateSnapshot) -> tuple[DiskTarget, ...]:

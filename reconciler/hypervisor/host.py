@@ -15,6 +15,7 @@ from reconciler.hypervisor import (
     memory_image,
     native_revert,
     records,
+    reserving,
     shutdown,
 )
 from reconciler.hypervisor.connection import Connection, Versions
@@ -36,6 +37,7 @@ from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import Ledger, Remembered
 from reconciler.model.names import DiskTarget, DomainUuid, HostName, ImagePath, SnapshotName
 from reconciler.model.power import Stopped
+from reconciler.model.reservation import Reservation
 from reconciler.model.snapshot import MemoryCapture
 
 #: Writing or reading the memory of a guest is at least as fast as this, in bytes a second.
@@ -125,8 +127,20 @@ class LibvirtHost:
         """The ledger as it is now."""
         return definitions.read_ledger(self._connection.domain(domain), domain)
 
+    def reserve(self, domain: DomainUuid, paths: tuple[ImagePath, ...]) -> Reservation:
+        """Here; on another machine libvirt alone can make files."""
+        what = f"make the new files of {self._connection.domain(domain).name()}"
+        return reserving.reserve(paths if self.is_local else (), what)
+
     @bounded
-    def create_snapshot(self, domain: DomainUuid, action: CreateSnapshot, *, quiesce: bool) -> None:
+    def create_snapshot(
+        self,
+        domain: DomainUuid,
+        action: CreateSnapshot,
+        *,
+        quiesce: bool,
+        reserved: Reservation | None = None,
+    ) -> None:
         """Take the snapshot."""
         with self._connection.another() as connection:
             if quiesce:
@@ -138,6 +152,7 @@ class LibvirtHost:
                 domain,
                 action,
                 quiesce=quiesce,
+                reserved=reserved,
                 agent_timeout=self._agent_timeout,
                 thaw_seconds=self._thaw_seconds,
             )
@@ -236,9 +251,15 @@ class LibvirtHost:
         with self._connection.another() as connection:
             internal.delete(connection, domain, action)
 
-    def make_overlays(self, domain: DomainUuid, overlays: tuple[NewOverlay, ...]) -> None:
+    def make_overlays(
+        self,
+        domain: DomainUuid,
+        overlays: tuple[NewOverlay, ...],
+        *,
+        reserved: Reservation | None = None,
+    ) -> None:
         """Make each overlay on its frozen layer."""
-        image_files.make(self._connection.domain(domain), overlays)
+        image_files.make(self._connection.domain(domain), overlays, reserved=reserved)
 
     @bounded
     def define_reverted(self, domain: DomainUuid, action: RevertSnapshot, ledger: Ledger) -> None:

@@ -9,13 +9,13 @@ from shlex import quote
 from typing import Any
 
 from reconciler.errors import HypervisorError, StepRefused
-from reconciler.hypervisor import domain_xml, image_locks, qemu_img
+from reconciler.hypervisor import domain_xml, image_locks, qemu_img, reserving
 from reconciler.hypervisor.explaining import explaining
 from reconciler.hypervisor.live_disk import is_layer
-from reconciler.hypervisor.paths import demand_own_place
 from reconciler.hypervisor.xml import parse
 from reconciler.model.action import CommitOverlays, NewOverlay
 from reconciler.model.names import ImagePath
+from reconciler.model.reservation import Reservation
 
 _TRIES = 3
 _SECONDS_TO_LET_GO = 3.0
@@ -56,38 +56,42 @@ def _rebase(images: tuple[ImagePath, ...], base: ImagePath, base_format: str) ->
         _flush(Path(image))
 
 
-def make(domain: Any, overlays: tuple[NewOverlay, ...]) -> None:
+def make(
+    domain: Any, overlays: tuple[NewOverlay, ...], *, reserved: Reservation | None = None
+) -> None:
     """Make empty overlays, with the owner of what they stand on and readable for nobody else."""
+    what = f"make the overlays of {domain.name()}"
+    if reserved is None:
+        with reserving.reserve((new.overlay for new in overlays), what) as own:
+            try:
+                make(domain, overlays, reserved=own)
+            finally:
+                own.give_back()
+        return
     for new in overlays:
         what = f"make {new.overlay} for {domain.name()}/{new.target}"
-        demand_own_place(new.overlay, what)
-        try:
-            below = os.stat(new.frozen)  # noqa: PTH116
-            _reserve(Path(new.overlay), below)
-        except FileExistsError as error:
+        if not reserved.is_empty(new.overlay):
             raise StepRefused(
-                f"cannot {what}: it exists already", hint=f"ls -l {quote(new.overlay)}"
-            ) from error
-        except OSError as error:
-            raise HypervisorError(
-                f"cannot {what}: {error.filename}: {error.strerror}",
-                hint=f"ls -ld {quote(str(Path(new.overlay).parent))}",
-            ) from error
-        try:
-            qemu_img.create(new.overlay, backing=new.frozen, backing_format=new.frozen_format)
-        except HypervisorError:
-            Path(new.overlay).unlink()
-            raise
+                f"cannot {what}: it is not the file that was made for it",
+                hint=f"ls -l {quote(new.overlay)}",
+            )
+        _own_like(new, what)
+        qemu_img.create(new.overlay, backing=new.frozen, backing_format=new.frozen_format)
         _flush(Path(new.overlay))
         _flush(Path(new.overlay).parent)
 
 
-def _reserve(path: Path, like: os.stat_result) -> None:
-    """An empty file of our own: qemu-img keeps its owner and mode, and nobody comes between."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    os.close(os.open(path, flags, 0o600))
-    with suppress(PermissionError):
-        os.chown(path, like.st_uid, like.st_gid)
+def _own_like(new: NewOverlay, what: str) -> None:
+    """qemu-img keeps owner and mode of a file that is there."""
+    try:
+        below = os.stat(new.frozen)  # noqa: PTH116
+        with suppress(PermissionError):
+            os.chown(new.overlay, below.st_uid, below.st_gid)
+    except OSError as error:
+        raise HypervisorError(
+            f"cannot {what}: {error.filename}: {error.strerror}",
+            hint=f"ls -ld {quote(str(Path(new.overlay).parent))}",
+        ) from error
 
 
 def remove(path: ImagePath) -> None:

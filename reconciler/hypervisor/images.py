@@ -41,6 +41,18 @@ class ImageShelf:
         """Some definition or record says that *path* has this format."""
         self._declared.setdefault(path, set()).add(_usual(image_format))
 
+    def expect(self, path: ImagePath) -> None:
+        """A ledger says that we made *path*: where it is empty it was to become an overlay."""
+        try:
+            status = os.lstat(path)
+        except (OSError, ValueError):
+            return
+        if self._is_local and stat.S_ISREG(status.st_mode) and not status.st_size:
+            self.declare(path, "qcow2")
+            self._examined[path, "qcow2"] = Image(
+                path=path, format="qcow2", virtual_size=0, allocated=0, is_blank=True
+            )
+
     def state(self, image: Image) -> None:
         """What libvirt says of an image that cannot be looked at from here."""
         self._stated.setdefault(image.path, image)
@@ -204,6 +216,7 @@ class ImageShelf:
             virtual_size=header.virtual_size,
             allocated=allocated,
             internal_snapshots=header.internal_snapshots,
+            internal_ids=header.internal_ids,
             is_blank=header.is_blank,
             unwritten_since=header.unwritten_since,
             has_data_file=header.has_data_file,
@@ -229,6 +242,7 @@ class ImageShelf:
             virtual_size=document.get("virtual-size"),
             allocated=allocated,
             internal_snapshots=tuple(str(s.get("name")) for s in document.get("snapshots", ())),
+            internal_ids=tuple(str(s.get("id")) for s in document.get("snapshots", ())),
             is_encrypted=bool(document.get("encrypted")),
             is_examined=is_file,
         )

@@ -31,7 +31,7 @@ from reconciler.model.domain import (
     ObservedHost,
     Undescribed,
 )
-from reconciler.model.ledger import MEMORY, Ledger, Remembered
+from reconciler.model.ledger import MEMORY, EntryState, Ledger, Remembered
 from reconciler.model.names import (
     DiskTarget,
     DomainUuid,
@@ -131,7 +131,7 @@ class Observer:
             None if persistent is None else reader.persistent(persistent.disks, live_disks)
         )
         _declare(described.records, shelf)
-        _declare_memory(described, shelf)
+        _declare_made(described, shelf)
         _declare_frozen(described.ledger.ledger, shelf)
         return ObservedDomain(
             name=fetched.name,
@@ -224,20 +224,25 @@ def _declare(records: tuple[SnapshotRecord, ...], shelf: ImageShelf) -> None:
                 shelf.declare(overlay, "qcow2")
 
 
-def _declare_memory(described: Described, shelf: ImageShelf) -> None:
-    """Memory images are no links of a chain: only that they are there is looked at."""
+def _declare_made(described: Described, shelf: ImageShelf) -> None:
+    """Memory images are no links of a chain: only that they are there is looked at; nor are files
+    that we made and nobody has filled."""
     for record in described.records:
         if record.memory_file is not None:
             shelf.declare(record.memory_file, MEMORY_FORMAT)
     known = described.ledger.ledger
     for image in known.images if known else ():
-        if image.disk == MEMORY and os.path.lexists(image.path):
+        if image.disk != MEMORY:
+            shelf.expect(shelf.spelled(image.path))
+        elif os.path.lexists(image.path):
             shelf.declare(shelf.spelled(image.path), MEMORY_FORMAT)
 
 
 def _declare_frozen(ledger: Ledger | None, shelf: ImageShelf) -> None:
     """What managed snapshots froze is looked at, whatever their records say by now."""
     for entry in ledger.entries if ledger else ():
+        if entry.state is EntryState.CREATING:
+            continue  # not there yet, or left by a create that failed
         for disk in entry.frozen:
             if disk.format is not None:
                 shelf.declare(shelf.spelled(disk.path), disk.format)

@@ -56,6 +56,7 @@ class Qcow2Header:
     backing_format: str | None = None
     #: by name, in the order of the file; two may have one name
     internal_snapshots: tuple[str, ...] = ()
+    internal_ids: tuple[str, ...] = ()
     is_encrypted: bool = False
     has_data_file: bool = False
     #: no cluster is mapped: nothing was ever written to it
@@ -105,6 +106,7 @@ def read_header(descriptor: int, start: bytes) -> Qcow2Header:
         backing=_backing_name(descriptor, start, name_at, name_size),
         backing_format=_backing_format(descriptor, start, extensions_at, end),
         internal_snapshots=tuple(each.name for each in inside),
+        internal_ids=tuple(each.id for each in inside),
         is_encrypted=crypt != 0,
         has_data_file=bool(incompatible & _INCOMPATIBLE_DATA_FILE),
         is_blank=name_at != 0 and not snapshots and _is_unmapped(descriptor, l1_at, l1_size),
@@ -168,8 +170,9 @@ def _tables(descriptor: int, table_at: int, entries: int) -> list[int] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Inside:
-    """An internal snapshot: its name, its first-level table, the size of the disk then."""
+    """An internal snapshot: its ID and name, its first-level table, the size of the disk then."""
 
+    id: str
     name: str
     table_at: int
     size: int | None
@@ -190,8 +193,10 @@ def _snapshots(descriptor: int, offset: int, count: int) -> tuple[_Inside, ...]:
         table_at, _, id_size, name_size, _, _, _, _, extra_size = _SNAPSHOT.unpack(fixed)
         if extra_size > _MAX_EXTRA:
             raise NotQcow2Error(f"an internal snapshot with {extra_size} bytes of extra data")
-        name = _read(descriptor, name_size, offset + _SNAPSHOT.size + extra_size + id_size)
-        if len(name) < name_size:
+        id_at = offset + _SNAPSHOT.size + extra_size
+        id_ = _read(descriptor, id_size, id_at)
+        name = _read(descriptor, name_size, id_at + id_size)
+        if len(id_) < id_size or len(name) < name_size:
             raise NotQcow2Error("the file ends within its snapshot table")
         size = None
         if extra_size >= _SNAPSHOT_EXTRA.size:
@@ -199,7 +204,9 @@ def _snapshots(descriptor: int, offset: int, count: int) -> tuple[_Inside, ...]:
             if len(extra) < _SNAPSHOT_EXTRA.size:
                 raise NotQcow2Error("the file ends within its snapshot table")
             size = _SNAPSHOT_EXTRA.unpack(extra)[1]
-        found.append(_Inside(name.decode("utf-8", "replace"), table_at, size))
+        found.append(
+            _Inside(id_.decode("utf-8", "replace"), name.decode("utf-8", "replace"), table_at, size)
+        )
         length = _SNAPSHOT.size + extra_size + id_size + name_size
         offset += (length + 7) & ~7
     return tuple(found)

@@ -54,8 +54,10 @@ class Snapshot(Strict):
         description=(
             "The paths of the overlays, with `{{ image.folder }}`, `{{ image.name }}`,"
             " `{{ domain.name }}`, `{{ domain.uuid }}`, `{{ disk.target }}`,"
-            " `{{ snapshot.name }}` and `{{ host.name }}`. Where a path is taken, the first free"
-            " `.2`, `.3` … goes before the suffix. In a `.yaml.j2` file write it between"
+            " `{{ snapshot.name }}` and `{{ host.name }}`. What is not `A-Za-z0-9._-` in the"
+            " name of a domain or snapshot becomes `_`, and a digest of the name follows. Where a path"
+            " is taken, the first free `.2`, `.3` … goes before the suffix; two domains that would"
+            " get one path in one plan are refused. In a `.yaml.j2` file write it between"
             " `{% raw %}` and `{% endraw %}`."
         ),
     )

@@ -49,6 +49,8 @@ class Image:
     allocated: int | None = None
     #: the names of the internal snapshots in the file, known to libvirt or not
     internal_snapshots: tuple[str, ...] = ()
+    #: what QEMU calls each of them beside its name, and looks for first: mostly a number
+    internal_ids: tuple[str, ...] = ()
     has_data_file: bool = False
     is_encrypted: bool = False
     #: whether the header was read (by us), so that *backing* is the truth
@@ -66,6 +68,28 @@ class Image:
     lies_on: tuple[ImagePath, ...] = ()
     #: of a regular file that could be looked at from here
     file: FileIdentity | None = None
+
+    def mistaken_for(self, name: str) -> str | None:
+        """The internal snapshot that QEMU takes instead of *name*: the other one with that ID.
+
+        None where there is none; an empty text where nobody knows the IDs.
+        """
+        others = [other for other in self.internal_snapshots if other != name]
+        if len(self.internal_ids) != len(self.internal_snapshots):
+            return "" if others and may_be_an_id(name) else None
+        pairs = zip(self.internal_ids, self.internal_snapshots, strict=True)
+        return next((other for id_, other in pairs if id_ == name != other), None)
+
+    @property
+    def next_id(self) -> str:
+        """What QEMU will call the next one."""
+        numbers = (int(id_) for id_ in self.internal_ids if may_be_an_id(id_))
+        return str(max(numbers, default=0) + 1)
+
+
+def may_be_an_id(name: str) -> bool:
+    """QEMU could number an internal snapshot like that."""
+    return name.isascii() and name.isdecimal() and str(int(name)) == name
 
 
 @dataclass(frozen=True, slots=True)

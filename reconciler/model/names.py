@@ -2,6 +2,7 @@
 
 import re
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from typing import NewType
 
 HostName = NewType("HostName", str)
@@ -41,8 +42,14 @@ def is_meant(pattern: str, name: str, uuid: str | None) -> bool:
 
 
 def file_name_part(text: str) -> str:
-    """*text* as it stands in a file name: what is not ``A-Za-z0-9._-`` becomes ``_``."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", text)
+    """*text* as it stands in a file name: what is not ``A-Za-z0-9._-`` becomes ``_``.
+
+    Where anything did, a digest of *text* follows: two names never become one.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", text)
+    if plain == text:
+        return text
+    return f"{plain}-{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def folder_of(path: ImagePath) -> str:

@@ -13,7 +13,7 @@ from reconciler.model.plan import Reason
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import Selection
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
-from reconciler.planning import differ, readable, storage, transience
+from reconciler.planning import capture, differ, readable, storage, transience
 from reconciler.planning.builder import Builder
 from reconciler.planning.differ import Declared
 from reconciler.planning.world import World
@@ -151,6 +151,8 @@ def _causes_inside(world: World, record: SnapshotRecord) -> Iterator[str]:
             yield f"its record does not name the image of {disk.target}"
         elif world.image(disk.source).internal_snapshots.count(record.name) > 1:
             yield f"{disk.source} holds several of that name"
+        elif (other := world.image(disk.source).mistaken_for(record.name)) is not None:
+            yield capture.why_mistaken(disk.source, record.name, other)
 
 
 def _images(world: World, record: SnapshotRecord) -> Iterator[ImagePath]:

@@ -1,5 +1,6 @@
 """Whether memory can be kept, and whether disks can be captured inside their images."""
 
+from reconciler.model.chain import Image, may_be_an_id
 from reconciler.model.desired import CaptureType, DesiredSnapshot
 from reconciler.model.domain import Disk, DiskKind, ObservedDomain
 from reconciler.model.names import ImagePath, folder_of
@@ -167,6 +168,17 @@ def why_not_inside(world: World, snapshot: DesiredSnapshot, disk: Disk) -> Refus
             domain=world.domain.name,
             image=disk.source,
         )
+    mistaken = _why_mistaken(image, snapshot)
+    if mistaken is not None:
+        return refusal(
+            RefusalCode.INTERNAL_NOT_POSSIBLE,
+            snapshot=snapshot.name,
+            domain=world.domain.name,
+            disk=disk.target,
+            image=disk.source,
+            cause=mistaken,
+            advice=f"give {snapshot.name} another name, or set `type: external`",
+        )
     readers = world.readers_elsewhere(disk.source)
     if readers:
         return refusal(
@@ -178,3 +190,27 @@ def why_not_inside(world: World, snapshot: DesiredSnapshot, disk: Disk) -> Refus
             readers=", ".join(readers),
         )
     return room(world, snapshot, folder_of(disk.source)) if snapshot.memory else None
+
+
+def _why_mistaken(image: Image, snapshot: DesiredSnapshot) -> str | None:
+    """QEMU numbers what it keeps inside an image, and looks for a number before a name."""
+    other = image.mistaken_for(snapshot.name)
+    if other is not None:
+        return why_mistaken(image.path, snapshot.name, other)
+    if may_be_an_id(snapshot.name):
+        return (
+            f"{snapshot.name} may be the number of another snapshot in {image.path} one day, and"
+            " QEMU looks for a number before a name"
+        )
+    if image.next_id in image.internal_snapshots:
+        return (
+            f"QEMU would number it {image.next_id} in {image.path}, which holds another snapshot of"
+            " that name, and would take this one for it"
+        )
+    return None
+
+
+def why_mistaken(path: ImagePath, name: str, other: str) -> str:
+    """Why *name* inside *path* cannot be told from *other*."""
+    who = f"{other}, whose number is {name}" if other else "others, whose numbers are not known"
+    return f"{path} also holds {who}, and QEMU looks for a number before a name"

@@ -1,5 +1,7 @@
 """Paths of overlays: the template of the manifest, rendered and made free of collisions."""
 
+import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 from jinja2 import StrictUndefined, Template, TemplateError
@@ -74,7 +76,7 @@ def _free(world: World, disk: Disk, text: str, taken: frozenset[ImagePath]) -> I
     is_device = world.image(disk.source).is_device
     allowed = {*declared(world), *(() if is_device else (folder_of(disk.source),))}
     plain = text.startswith("/") and name not in ("", ".", "..") and not _has_control(text)
-    if not plain or folder not in allowed or len(name.encode()) > MAX_FILE_NAME:
+    if not plain or folder not in allowed:
         return refusal(
             RefusalCode.OUTSIDE_FOLDERS,
             path=text,
@@ -82,7 +84,19 @@ def _free(world: World, disk: Disk, text: str, taken: frozenset[ImagePath]) -> I
             folder=", ".join(sorted(allowed)),
             device=disk.source if is_device else None,
         )
-    return first_free(path, taken | _named(world) | world.taken_in(folder))
+    size = len(name.encode())
+    if size > MAX_FILE_NAME:
+        cause = f"its name has {size} bytes, and {MAX_FILE_NAME} are allowed"
+        return refusal(RefusalCode.OUTSIDE_FOLDERS, path=text, disk=disk.target, cause=cause)
+    free = first_free(path, taken | _named(world) | world.taken_in(folder))
+    others = sorted(world.claimed.get(alike(free), frozenset()) - {world.domain.name})
+    if not others:
+        return free
+    other = ", ".join(others)
+    cause = f"is to be made for {other} too"
+    return refusal(
+        RefusalCode.IMAGE_NAME_TAKEN, path=free, disk=disk.target, other=other, cause=cause
+    )
 
 
 def _own_folder(world: World, disk: Disk) -> str:
@@ -103,13 +117,31 @@ def _has_control(text: str) -> bool:
     return any(ord(c) < 32 or ord(c) == 127 for c in text)
 
 
+def is_taken(world: World, path: ImagePath) -> bool:
+    """Something bears that name, or one that some file system takes for the same."""
+    return alike(path) in _keys(world.taken_in(folder_of(path)))
+
+
+def alike(path: str) -> str:
+    """The same for names that a file system may not tell apart: by case, or by how a letter with an
+    accent is put together."""
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())
+
+
+def _keys(paths: Iterable[ImagePath]) -> frozenset[str]:
+    return frozenset(alike(path) for path in paths)
+
+
 def _named(world: World) -> frozenset[ImagePath]:
     return frozenset(naming.path for naming in world.namings) | frozenset(world.foreign)
 
 
-def first_free(path: ImagePath, taken: frozenset[ImagePath]) -> ImagePath:
-    """*path*, or with ``.2``, ``.3`` … before its suffix."""
-    if path not in taken:
+def first_free(path: ImagePath, paths: frozenset[ImagePath]) -> ImagePath:
+    """*path*, or with ``.2``, ``.3`` … before its suffix, where *paths* are taken."""
+    taken = _keys(paths)
+    if alike(path) not in taken:
         return path
     folder, name = folder_of(path), base_name(path)
     stem, dot, suffix = name.rpartition(".")
@@ -118,6 +150,6 @@ def first_free(path: ImagePath, taken: frozenset[ImagePath]) -> ImagePath:
     number = 2
     while True:
         candidate = ImagePath(f"{folder.rstrip('/')}/{stem}.{number}{dot}{suffix}")
-        if candidate not in taken:
+        if alike(candidate) not in taken:
             return candidate
         number += 1

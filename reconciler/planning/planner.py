@@ -1,5 +1,6 @@
 """From desired and observed to an ordered plan."""
 
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -47,6 +48,7 @@ from reconciler.planning import (
     waiting,
 )
 from reconciler.planning.builder import Builder, renumbered
+from reconciler.planning.claims import Claims, contested, is_concerned, together
 from reconciler.planning.differ import Declared
 from reconciler.planning.index import HostIndex, index_of
 from reconciler.planning.world import World, world_of
@@ -77,12 +79,11 @@ def plan_host(
     for wish in wishes:
         found = observed.domain(wish.domain)
         claims.setdefault(found.uuid if found else wish.domain, []).append(wish)
-    plans = [
-        _claimed_twice(claim, host)
-        if len(claim) > 1
-        else _declared(desired, claim[0], host, index, request, now)
-        for claim in claims.values()
-    ]
+    plans = _alone(
+        claims.values(),
+        host,
+        lambda wish, files: _declared(desired, wish, host, index, request, now, files),
+    )
     plans = waiting.with_dependencies(claims.values(), plans)
     if desired.is_complete and request.selection.is_everything:
         for domain in observed.domains:
@@ -92,6 +93,29 @@ def plan_host(
                 # what its ledger lists may have gone
                 plans += [plan] if plan.drift or plan.refusals else []
     return waiting.held_back(waiting.in_order(plans))
+
+
+def _alone(
+    claims: Collection[list[DesiredDomain]],
+    host: DesiredHost,
+    planned: Callable[[DesiredDomain, Claims], DomainPlan],
+) -> list[DomainPlan]:
+    """The plan of each claim, in which no two domains make a file of one name.
+
+    Who would is planned again without: for each of them it is refused.
+    """
+    plans = [
+        _claimed_twice(claim, host) if len(claim) > 1 else planned(claim[0], {}) for claim in claims
+    ]
+    refused: Claims = {}
+    while files := contested(plans):
+        # without what is refused a plan may take another course, and meet others there
+        refused = together(refused, files)
+        plans = [
+            planned(claim[0], refused) if is_concerned(plan, files) else plan
+            for claim, plan in zip(claims, plans, strict=True)
+        ]
+    return plans
 
 
 def whole(domains: tuple[DomainPlan, ...], desired: Desired, *, created_at: datetime) -> Plan:
@@ -125,6 +149,7 @@ def _declared(
     index: HostIndex,
     request: PlanRequest,
     now: datetime,
+    files: Claims,
 ) -> DomainPlan:
     domain = index.host.domain(wish.domain)
     if domain is None:
@@ -136,7 +161,7 @@ def _declared(
         near = tuple(get_close_matches(wish.domain, names, n=3))
         why = refusal(RefusalCode.DOMAIN_MISSING, domain=wish.domain, near=", ".join(near) or None)
         return _refused(wish, host, why, (DomainMissing(near=near),))
-    return _plan(differ.declared(desired, wish), host, index, domain, request, now)
+    return _plan(differ.declared(desired, wish), host, index, domain, request, now, files)
 
 
 def _claimed_twice(claim: list[DesiredDomain], host: DesiredHost) -> DomainPlan:
@@ -170,8 +195,10 @@ def _plan(
     domain: ObservedDomain,
     request: PlanRequest,
     now: datetime,
+    files: Claims | None = None,
 ) -> DomainPlan:
-    world = world_of(index, domain, host.folders)
+    """*files* are not to be made: another domain's plan would make them too."""
+    world = replace(world_of(index, domain, host.folders), claimed=files or {})
     drift = differ.compare(wish, world)
     builder = Builder(world)
     if domain.is_changing:

@@ -5,7 +5,7 @@ from reconciler.model.chain import Presence
 from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import DiskCapture
-from reconciler.planning import frozen, identity, readable
+from reconciler.planning import capture, frozen, identity, readable
 from reconciler.planning.frozen import Standing
 from reconciler.planning.world import World
 
@@ -52,6 +52,9 @@ def why_not_revert_internal(world: World, action: RevertInternal) -> Refusal | N
             return refusal(code, snapshot=action.snapshot, image=path, folder=folder_of(path))
         if image.internal_snapshots.count(action.snapshot) != 1:
             return _no_revert(action, f"{path} holds {action.snapshot} not exactly once")
+        other = image.mistaken_for(action.snapshot)
+        if other is not None:
+            return _no_revert(action, capture.why_mistaken(path, action.snapshot, other))
         readers = world.readers_elsewhere(path)
         standing = [c for c in world.children.get(path, ()) if c not in world.emptied]
         if readers or standing:

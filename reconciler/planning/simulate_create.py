@@ -67,6 +67,7 @@ def _images_with(world: World, action: CreateSnapshot) -> dict[ImagePath, Image]
             images[image.path] = replace(
                 image,
                 internal_snapshots=(*image.internal_snapshots, action.snapshot),
+                internal_ids=(*image.internal_ids, image.next_id),
                 is_blank=False,
                 unwritten_since=() if goes_on else (*image.unwritten_since, action.snapshot),
             )

@@ -9,6 +9,7 @@ from reconciler.model.action import (
     ReleaseSnapshot,
     SourceChange,
 )
+from reconciler.model.chain import Image
 from reconciler.model.names import SnapshotName
 from reconciler.model.snapshot import (
     SnapshotDisk,
@@ -24,11 +25,20 @@ def deleted(world: World, action: DeleteSnapshot) -> World:
     for _, path in action.images:
         image = images.get(path)
         if image is not None:
-            names = tuple(n for n in image.internal_snapshots if n != action.snapshot)
-            since = tuple(n for n in image.unwritten_since if n != action.snapshot)
-            images[path] = replace(image, internal_snapshots=names, unwritten_since=since)
+            images[path] = _without_inside(image, action.snapshot)
     changed = altered.with_records(world, without(world, action.snapshot))
     return replace(changed, images=images)
+
+
+def _without_inside(image: Image, name: SnapshotName) -> Image:
+    names = image.internal_snapshots
+    pairs = tuple(zip(image.internal_ids, names, strict=False))
+    return replace(
+        image,
+        internal_snapshots=tuple(n for n in names if n != name),
+        internal_ids=tuple(id_ for id_, n in pairs if n != name),
+        unwritten_since=tuple(n for n in image.unwritten_since if n != name),
+    )
 
 
 def without(world: World, name: SnapshotName) -> tuple[SnapshotRecord, ...]:

@@ -338,6 +338,8 @@ def _ours(world: World) -> dict[ImagePath, tuple[DiskTarget, SnapshotName]]:
 def _is_superseded(world: World, target: DiskTarget, path: ImagePath) -> bool:
     if target == MEMORY:
         return True  # without its record nothing can be done with it
+    if world.image(path).is_blank and not world.image(path).virtual_size:
+        return True  # reserved, and never filled
     disk = world.disk(target)
     if disk is None or disk.chain is None:
         return False

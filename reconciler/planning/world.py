@@ -18,6 +18,7 @@ from reconciler.model.ledger import (
 )
 from reconciler.model.names import (
     DiskTarget,
+    DomainName,
     ImagePath,
     SnapshotName,
     folder_of,
@@ -46,6 +47,8 @@ class World:
     moments: dict[SnapshotName, Any] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
+    #: names of new files that the plans of several domains would make, and whose (``claims``)
+    claimed: Mapping[str, frozenset[DomainName]] = field(default_factory=dict)
 
     @cached_property
     def children(self) -> dict[ImagePath, tuple[ImagePath, ...]]:

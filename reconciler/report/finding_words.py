@@ -243,7 +243,8 @@ WORDS: dict[Code, FindingWords] = {
     Code.SNAPSHOT_EXPOSED: FindingWords(
         sentence="{image}, which {snapshot} froze, is a disk of {readers}, which writes to it once "
         "it is started",
-        hint="do not start it; virsh edit {readers!q|DOMAIN}, and give that disk an overlay",
+        hint="do not start it; virsh dumpxml {readers!q|DOMAIN} shows the disk, which needs an overlay of "
+        "its own",
         meaning="Nothing has been written yet. The first write destroys that moment.",
     ),
     Code.CURRENT_MISPLACED: FindingWords(

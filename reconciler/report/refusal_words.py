@@ -144,18 +144,23 @@ WORDS: dict[Code, Words] = {
         "virtsnap from ending what it began: thawing, starting again, finishing a block commit.",
     ),
     Code.IMAGE_NAME_TAKEN: Words(
-        sentence="cannot take {thing}: the image {image|to be made} exists already",
-        hint="plan again: virtsnap plan",
-        meaning="Images are never overwritten. The file appeared after the plan was made, or no "
-        "free name was found for it.",
+        sentence="cannot take {thing}: the image {image|to be made} {cause|exists already}",
+        hint="[give `overlay` a {{ domain.name }}, for {domain} and {other}; ]plan again: "
+        "virtsnap plan",
+        meaning="Images are never overwritten. The file appeared after the plan was made; or another "
+        "domain of the same plan, whose disks lie in the same folder, would get an image of the same "
+        "name (or of one that differs in upper and lower case alone): neither gets it then.",
         by_hand="Look what the file is (`qemu-img info -U`). Others may stand on it where virtsnap does "
-        "not look: rather declare another name, or another `overlay`, than move it away.",
+        "not look: rather declare another name, or another `overlay`, than move it away. Of two "
+        "domains: give each `overlay` a `{{ domain.name }}`, or apply one after the other.",
     ),
     Code.INTERNAL_NOT_POSSIBLE: Words(
         sentence="cannot take {thing} inside the images of {domain}: {cause|libvirt cannot}",
-        hint="set `memory: true` or `power: off`; with UEFI set `type: external`",
+        hint="{advice|set `memory: true` or `power: off`; with UEFI set `type: external`}",
         meaning="libvirt takes an internal snapshot of a running domain only together with its "
-        "memory. With UEFI it takes none of a running domain, and before 9.3 none at all.",
+        "memory. With UEFI it takes none of a running domain, and before 9.3 none at all. QEMU numbers "
+        "the snapshots inside an image and looks for a number before a name: going back to one "
+        "that is called `1` could bring back another one.",
         by_hand="Declare `memory: true` (the guest stands still while its memory is written), or "
         "`power: off` (it is shut down for it), or `type: external`.",
     ),
@@ -256,8 +261,8 @@ WORDS: dict[Code, Words] = {
         by_hand="See the refusal of the other snapshot.",
     ),
     Code.OUTSIDE_FOLDERS: Words(
-        sentence="cannot take {thing}: the image {image|path} lies outside the folders where "
-        "images may be made[ ({folder})][; {device} is a block device, which has no folder of its "
+        sentence="cannot take {thing}: the image {image|path} {cause|lies outside the folders where "
+        "images may be made}[ ({folder})][; {device} is a block device, which has no folder of its "
         "own]",
         hint="change `overlay` in {manifest}, or add the folder to spec.folders of the Host",
         meaning="Images are made only in the folder of the disk's own image and in the Host's "
@@ -319,9 +324,10 @@ WORDS: dict[Code, Words] = {
         "snapshot is then as consistent as after a crash.",
     ),
     Code.SNAPSHOT_EXPOSED: Words(
-        sentence="cannot keep {thing} as it is: {image}, which it froze, is {disk|a disk} of "
+        sentence="cannot keep {thing} as it is: {image|an image}, which it froze, is {disk|a disk} of "
         "{readers|a domain}, which writes to it once it is started",
-        hint="virsh dumpxml {readers!q|DOMAIN}; give that disk the image it had before, or an overlay",
+        hint="do not start {readers!q|DOMAIN}; virsh dumpxml {readers!q|DOMAIN} shows the disk, which needs an "
+        "overlay of its own",
         meaning="A definition names the frozen image of a snapshot as a writable disk, so that the "
         "guest's next write destroys that moment. Nothing has been written yet: the snapshot is "
         "there, and is left alone until the definition is put right.",
@@ -350,9 +356,9 @@ WORDS: dict[Code, Words] = {
         by_hand="Find out who removed it. Then remove it from the manifest; virtsnap forgets it.",
     ),
     Code.SNAPSHOT_UNPROVEN: Words(
-        sentence="cannot change {thing}: which image of {disk|a disk} it froze is not proven: {says}",
-        hint="virsh snapshot-dumpxml {domain!q} {name!q|SNAPSHOT}; virsh snapshot-edit {domain!q} "
-        "{name!q|SNAPSHOT}, once you know which image is the right one",
+        sentence="cannot change {thing}: which image of {disk|a disk} it froze is not "
+        "proven: {says|they disagree}",
+        hint="virsh snapshot-dumpxml {domain!q} {name!q|SNAPSHOT}; virtsnap tree {domain!q}",
         meaning="What virtsnap wrote down when the snapshot was taken, libvirt's record of it, the "
         "header of its overlay and its saved memory name different images. One of them was changed "
         "behind virtsnap's back. Nobody goes back to the snapshot, and no image that any of them "

@@ -5,11 +5,21 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.errors import AgentError, HypervisorError, StepRefused, VirtsnapError
+from reconciler.errors import AgentError, HypervisorError, PathTaken, StepRefused, VirtsnapError
 from reconciler.model.ledger import EntryState, Ledger, LedgerEntry, LedgerImage
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
-from tests.contract.bench import Bench, active, chain, disk, record, seen, snapshot_of, take
+from tests.contract.bench import (
+    Bench,
+    active,
+    chain,
+    disk,
+    record,
+    seen,
+    snapshot_of,
+    take,
+    with_memory,
+)
 
 both = pytest.mark.parametrize("running", [True, False], ids=["running", "off"])
 
@@ -228,3 +238,23 @@ def test_a_domain_that_is_not_there_is_an_error_with_libvirts_code(bench: Bench)
 
     assert caught.value.code == 42
     assert str(caught.value).startswith("cannot ")
+
+
+@pytest.mark.parametrize("memory", [False, True], ids=["off", "memory"])
+def test_what_is_made_is_the_file_that_was_reserved(bench: Bench, *, memory: bool) -> None:
+    handle = bench.domain(running=memory)
+    action = with_memory(bench, handle, "s1") if memory else snapshot_of(bench, handle, "s1")
+
+    with bench.host.reserve(handle.uuid, action.new_files) as reserved:
+        assert all(reserved.is_empty(path) for path in action.new_files)
+        with pytest.raises(PathTaken) as met:
+            bench.host.create_snapshot(handle.uuid, action, quiesce=False)
+        assert met.value.path in action.new_files
+        bench.host.create_snapshot(handle.uuid, action, quiesce=False, reserved=reserved)
+
+        for path in action.new_files:
+            assert reserved.keeps(path)
+            assert not reserved.is_empty(path)
+    assert record(bench, handle, "s1").is_external
+    for new in action.overlays:
+        assert active(bench, handle, new.target) == new.overlay

@@ -6,8 +6,16 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import HypervisorError, StepRefused, VirtsnapError
-from reconciler.model.action import CommitMethod, CreateSnapshot, DeleteSnapshot
+from reconciler.model.action import (
+    CommitMethod,
+    CreateSnapshot,
+    DeleteSnapshot,
+    RevertInternal,
+)
 from reconciler.model.chain import MEMORY_FORMAT, Presence
+from reconciler.model.desired import RevertConfig
+from reconciler.model.ledger import Ledger
+from reconciler.model.names import SnapshotName
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
 from tests.contract.bench import (
@@ -191,6 +199,53 @@ def test_deleting_one_leaves_the_others_and_what_the_guest_sees(bench: Bench) ->
     assert image(bench, path).internal_snapshots == ("i1",)
     assert bench.content(path) == {1: 9}
     assert bench.content_inside(path, "i1") == {1: 1}
+
+
+def test_qemu_goes_back_by_the_number_and_deletes_by_the_name(bench: Bench) -> None:
+    handle = bench.domain()
+    path = active(bench, handle)
+    for number, name in ((1, "2"), (2, "1")):
+        bench.write(path, 1, number)
+        do(bench, handle, inside(bench, handle, name))
+    bench.write(path, 1, 9)
+    found = image(bench, path)
+    assert (found.internal_snapshots, found.internal_ids) == (("2", "1"), ("1", "2"))
+    assert found.mistaken_for("1") == "2"
+
+    bench.host.revert_internal(
+        handle.uuid, going_back(bench, handle, "1"), Ledger(uuid=handle.uuid)
+    )
+    assert bench.content(path) == {1: 1}  # that is what 2 holds
+
+    bench.host.delete_snapshot(handle.uuid, deletion(bench, handle, "1"))
+    assert image(bench, path).internal_snapshots == ("2",)
+    assert bench.content_inside(path, "2") == {1: 1}
+
+
+def test_a_running_guest_deletes_by_the_name_too(bench: Bench) -> None:
+    handle = bench.domain(running=True)
+    path = active(bench, handle)
+    for name in ("2", "1"):
+        do(bench, handle, inside(bench, handle, name))
+
+    bench.host.delete_snapshot(handle.uuid, deletion(bench, handle, "2"))
+
+    assert image(bench, path).internal_snapshots == ("1",)
+    assert image(bench, path).internal_ids == ("2",)
+
+
+def going_back(bench: Bench, handle: Handle, name: str) -> RevertInternal:
+    return RevertInternal(
+        snapshot=SnapshotName(name),
+        request="r1",
+        images=tuple((t, active(bench, handle, t)) for t in handle.targets),
+        memory=False,
+        power=PowerState.SHUT_OFF,
+        config=RevertConfig.DISKS,
+        kept_by=None,
+        definition=None,
+        owed=None,
+    )
 
 
 def test_with_memory_inside_the_images_of_a_running_guest_and_deleted_again(bench: Bench) -> None:

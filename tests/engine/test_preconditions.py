@@ -9,17 +9,19 @@ import pytest
 from reconciler.engine import executor
 from reconciler.engine.listener import Silence
 from reconciler.errors import HypervisorError, LockedError, PlanStaleError, PostconditionError
-from reconciler.model.desired import Desired, Prune, Quiesce
+from reconciler.model.desired import Desired, DesiredRevert, Prune, Quiesce
 from reconciler.model.ledger import Fence, Ledger
+from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.outcome import DomainOutcome, DomainStatus
 from reconciler.model.plan import DomainPlan, Step
 from reconciler.model.refusal import RefusalCode
 from reconciler.model.request import PlanRequest
-from tests.drawing import desired, domain, host, image, overlay, wanted
+from tests.drawing import desired, domain, host, image, overlay, shut_off, wanted
 from tests.engine.passes import planned, tools
 from tests.fakes.administrator import Administrator
 from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
+from tests.fakes.storage import FakeFile
 
 S1 = overlay("web01", "vda", "s1")
 
@@ -242,3 +244,75 @@ def test_a_create_that_fails_with_the_guest_frozen_thaws_it() -> None:
     ledger = fake.read_ledger(fake.domain("web01").uuid)
     assert ledger is not None
     assert not ledger.entries
+
+
+@pytest.mark.parametrize("file", ["empty", "an image"])
+def test_a_name_that_somebody_takes_right_before_is_not_ours(file: str) -> None:
+    fake = host(domain("web01", vda="base", vdb="data"))
+    wish = desired(wanted("web01", "s1"))
+    theirs = FakeFile(path=overlay("web01", "vdb", "s1"), is_empty=file == "empty")
+
+    def taken(_number: int, method: str, when: str) -> None:
+        if (method, when) == ("reserve", "before"):
+            fake.world.storage.files[theirs.path] = theirs
+
+    fake.world.fault = taken
+    outcome = applied_as_it_is(fake, wish)
+
+    assert [r.code for r in outcome.refusals] == [RefusalCode.IMAGE_NAME_TAKEN]
+    assert fake.world.storage.files[theirs.path] is theirs
+    assert S1 not in fake.world.storage.files
+    ledger = fake.read_ledger(fake.domain("web01").uuid)
+    assert ledger is not None
+    assert not ledger.images
+    assert not ledger.entries
+
+
+@pytest.mark.parametrize("wrote", ["nothing", "a header"])
+def test_who_fails_removes_nothing_that_another_made_meanwhile(wrote: str) -> None:
+    """libvirt unlinks what it was told to make, and somebody else takes the name at once."""
+    fake = host(domain("web01", shut_off, vda="base", vdb="data"))
+    wish = desired(wanted("web01", "s1"))
+    theirs = FakeFile(path=S1, is_empty=wrote == "nothing", backing=image("base"))
+
+    def failing(_number: int, method: str, when: str) -> None:
+        if (method, when) == ("create_snapshot", "before"):
+            fake.world.storage.files[S1] = theirs
+            raise HypervisorError("cannot create the snapshot: somebody else was first", code=1)
+
+    fake.world.fault = failing
+    outcome = applied_as_it_is(fake, wish)
+
+    assert outcome.status is DomainStatus.FAILED
+    assert fake.world.storage.files[S1] is theirs
+    assert overlay("web01", "vdb", "s1") not in fake.world.storage.files
+    assert not fake.world.removed
+
+
+def test_an_overlay_of_a_revert_is_not_made_over_anything() -> None:
+    fake = host(domain("web01", shut_off, vda="base ← s1"))
+    back = DesiredRevert(to=SnapshotName("s1"), request="r1", discards=True)
+    wish = desired(wanted("web01", "s1", revert=back))
+    path = ImagePath("/images/web01-vda-s1.2.qcow2")
+    theirs = FakeFile(path=path, is_empty=True)
+
+    def taken(_number: int, method: str, when: str) -> None:
+        if (method, when) == ("reserve", "before"):
+            fake.world.storage.files[path] = theirs
+
+    fake.world.fault = taken
+    outcome = applied_as_it_is(fake, wish)
+    fake.world.fault = None
+
+    assert [r.code for r in outcome.refusals] == [RefusalCode.IMAGE_NAME_TAKEN]
+    ledger = fake.read_ledger(fake.domain("web01").uuid)
+    assert ledger is not None
+    assert path not in ledger.image_paths
+    again = applied_as_it_is(fake, wish)
+    assert again.status is DomainStatus.APPLIED
+    assert fake.world.storage.files[path] is theirs
+
+
+def applied_as_it_is(fake: FakeHost, wish: Desired) -> DomainOutcome:
+    request = PlanRequest()
+    return executor.apply(planned(fake, wish, request), wish, request, tools(fake, wish))[0]

@@ -22,9 +22,11 @@ from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import MEMORY, Ledger
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
 from reconciler.model.power import Stopped
+from reconciler.model.reservation import Reservation
 from reconciler.model.snapshot import DiskCapture
 from tests.fakes import agent, block_jobs, moments, observing, offline, power, snapshots
 from tests.fakes.domain import FakeDomain
+from tests.fakes.reserving import FakeReservation
 from tests.fakes.storage import Content, ContentGone
 from tests.fakes.world import LIBVIRT_10_9, World
 
@@ -73,11 +75,23 @@ class FakeHost:
             for definition in self.world.domain(domain).definitions:
                 definition.ledger = ledger
 
-    def create_snapshot(self, domain: DomainUuid, action: CreateSnapshot, *, quiesce: bool) -> None:
+    def reserve(self, domain: DomainUuid, paths: tuple[ImagePath, ...]) -> Reservation:
+        """All or none."""
+        with self._change("reserve"):
+            return FakeReservation(self.world, paths)
+
+    def create_snapshot(
+        self,
+        domain: DomainUuid,
+        action: CreateSnapshot,
+        *,
+        quiesce: bool,
+        reserved: Reservation | None = None,
+    ) -> None:
         """All disks at one moment, or none."""
-        with self._change("create_snapshot"):
+        with self._change("create_snapshot"), self._reserved(action.new_files, reserved) as files:
             on = self.world.domain(domain)
-            snapshots.demand_ready(self.world, on, action)
+            snapshots.demand_ready(self.world, on, action, files)
             snapshots.create(
                 self.world,
                 on,
@@ -175,10 +189,17 @@ class FakeHost:
                 raise StepRefused(f"cannot switch {found.name}/{disk}: it has no such disk")
             snapshots.put_on(on, to, image_format)
 
-    def make_overlays(self, domain: DomainUuid, overlays: tuple[NewOverlay, ...]) -> None:
+    def make_overlays(
+        self,
+        domain: DomainUuid,
+        overlays: tuple[NewOverlay, ...],
+        *,
+        reserved: Reservation | None = None,
+    ) -> None:
         """Empty ones."""
-        with self._change("make_overlays"):
-            offline.make(self.world, overlays)
+        paths = tuple(new.overlay for new in overlays)
+        with self._change("make_overlays"), self._reserved(paths, reserved) as files:
+            offline.make(self.world, overlays, files)
 
     def define_reverted(self, domain: DomainUuid, action: RevertSnapshot, ledger: Ledger) -> None:
         """Disks and ledger at once."""
@@ -265,6 +286,20 @@ class FakeHost:
                 raise StepRefused(f"cannot remove image {path}: it is no regular file")
             if self.world.storage.files.pop(path, None) is not None:
                 self.world.removed.append(path)
+
+    @contextmanager
+    def _reserved(
+        self, paths: tuple[ImagePath, ...], reserved: Reservation | None
+    ) -> Iterator[Reservation]:
+        """*reserved*, or files of its own for this one call."""
+        if reserved is not None:
+            yield reserved
+            return
+        with FakeReservation(self.world, paths) as own:
+            try:
+                yield own
+            finally:
+                own.give_back()
 
     @contextmanager
     def _change(self, method: str) -> Iterator[None]:

@@ -79,7 +79,7 @@ def _folder(world: World, path: str, declared: Mapping[ImagePath, str]) -> Obser
                 base_name(file.path)
                 for file in world.storage.files.values()
                 if folder_of(file.path) == path
-                and file.format == MEMORY_FORMAT
+                and (file.format == MEMORY_FORMAT or file.is_empty)
                 and file.path not in declared
                 and folder.is_listed
                 and folder.is_accessible
@@ -252,14 +252,19 @@ def _declared(world: World, domains: list[FakeDomain]) -> dict[ImagePath, str]:
                 said.setdefault(path, _true_format(world, path))
         ledger = domain.ledger if domain.ledger and domain.ledger.uuid == domain.uuid else None
         for entry in ledger.entries if ledger else ():
+            if entry.state is EntryState.CREATING:
+                continue
             for frozen in entry.frozen:
                 if frozen.format is not None:
                     said.setdefault(frozen.path, frozen.format)
             if entry.memory is not None:
                 said.setdefault(entry.memory, MEMORY_FORMAT)
         for image in ledger.images if ledger else ():
-            if image.disk == MEMORY and image.path in world.storage.files:
+            there = world.storage.files.get(image.path)
+            if there is not None and image.disk == MEMORY:
                 said.setdefault(image.path, MEMORY_FORMAT)
+            elif there is not None and there.is_empty:
+                said.setdefault(image.path, "qcow2")
     for path in _with_backing(world, set(said)):
         said.setdefault(path, _true_format(world, path))
     return said
@@ -310,7 +315,8 @@ def _image(world: World, path: ImagePath, said: str | None) -> Image:
         virtual_size=file.virtual_size,
         allocated=None if file.is_device else len(file.clusters) * CLUSTER,
         internal_snapshots=tuple(name for name, _ in file.inside),
-        is_blank=file.backing is not None and file.is_untouched,
+        internal_ids=tuple(file.ids.get(name, "") for name, _ in file.inside),
+        is_blank=(file.backing is not None or file.is_empty) and file.is_untouched,
         unwritten_since=tuple(
             name
             for name, held in file.inside

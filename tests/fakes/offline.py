@@ -11,6 +11,7 @@ from reconciler.model.desired import RevertConfig
 from reconciler.model.ledger import Ledger
 from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.power import PowerState
+from reconciler.model.reservation import Reservation
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
 from tests.fakes import power, snapshots
 from tests.fakes.domain import FakeDefinition, FakeDisk, FakeDomain, FakeRecord
@@ -71,11 +72,11 @@ def rebase(
         world.point("during")
 
 
-def make(world: World, overlays: tuple[NewOverlay, ...]) -> None:
+def make(world: World, overlays: tuple[NewOverlay, ...], reserved: Reservation) -> None:
     """``qemu-img create``: empty, on what is frozen."""
     for new in overlays:
-        if new.overlay in world.storage.files:
-            raise StepRefused(f"cannot make {new.overlay}: it exists already")
+        if not reserved.is_empty(new.overlay):
+            raise StepRefused(f"cannot make {new.overlay}: it is not the file made for it")
         below = world.storage.file(new.frozen)
         world.storage.add(
             FakeFile(
@@ -115,7 +116,7 @@ def revert_inside(world: World, domain: FakeDomain, action: RevertInternal, ledg
     record = domain.record(action.snapshot)
     for _, path in action.images:
         file = world.storage.file(path)
-        held = next((held for said, held in file.inside if said == action.snapshot), None)
+        held = file.found_inside(action.snapshot)
         if held is None:
             raise HypervisorError(f"cannot revert {domain.name}: {path} does not hold it", code=1)
         file.clusters = dict(held)
@@ -163,7 +164,7 @@ def revert_natively(world: World, domain: FakeDomain, record: FakeRecord) -> Non
 
 
 def _held_inside(world: World, path: ImagePath, name: str) -> dict[int, int]:
-    found = next((held for said, held in world.storage.file(path).inside if said == name), None)
+    found = world.storage.file(path).found_inside(name)
     if found is None:
         raise HypervisorError(f"cannot revert to {name}: {path} does not hold it", code=1)
     return found

@@ -67,7 +67,7 @@ class Person:
     def image_snapshot(self, image: str, snapshot: str) -> None:
         """``qemu-img snapshot -c``, of which libvirt knows nothing."""
         file = self.host.world.storage.file(ImagePath(image))
-        file.inside.append((snapshot, dict(file.clusters)))
+        file.keep_inside(snapshot)
 
     def snapshot_delete_metadata(self, name: str, snapshot: str) -> None:
         """``snapshot-delete --metadata``."""

@@ -14,6 +14,7 @@ from reconciler.model.names import (
     folder_of,
     is_below_dev,
 )
+from reconciler.model.reservation import Reservation
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
 from tests.fakes import agent, moments, power, records
 from tests.fakes.domain import FakeDefinition, FakeDisk, FakeDomain, FakeRecord, FakeRecordDisk
@@ -60,7 +61,7 @@ def create(
         _save(world, domain, kind.memory_file)
     for target in sorted(kind.inside):
         file = world.storage.file(domain.disk(target).source)
-        file.inside.append((name, dict(file.clusters)))
+        file.keep_inside(name)
         # QEMU puts it into the first one alone.
         file.has_held_memory |= kind.memory is MemoryCapture.INTERNAL and target == min(kind.inside)
     for target, overlay in sorted(overlays.items()):
@@ -82,7 +83,9 @@ def create(
 
 def _save(world: World, domain: FakeDomain, path: ImagePath) -> None:
     """The memory goes over whatever lies there; a token stands for it."""
-    world.storage.files.pop(path, None)
+    there = world.storage.files.get(path)
+    if there is not None:
+        there.is_empty = True
     world.memories += 1
     world.storage.add(
         FakeFile(
@@ -120,7 +123,9 @@ def delete(world: World, domain: FakeDomain, name: SnapshotName) -> None:
     del domain.records[name]
 
 
-def demand_ready(world: World, domain: FakeDomain, action: CreateSnapshot) -> None:
+def demand_ready(
+    world: World, domain: FakeDomain, action: CreateSnapshot, reserved: Reservation
+) -> None:
     """What the port looks at before it asks libvirt."""
     if domain.live is not None and action.consistency is Consistency.OFFLINE:
         raise StepRefused(f"cannot take a snapshot of {domain.name}: it was started")
@@ -128,10 +133,9 @@ def demand_ready(world: World, domain: FakeDomain, action: CreateSnapshot) -> No
         disk = domain.definition.disk(new.target)
         if disk is None or disk.source != new.frozen:
             raise StepRefused(f"cannot take a snapshot of {domain.name}: {new.target} has changed")
-        if new.overlay in world.storage.files:
-            raise StepRefused(f"cannot take a snapshot of {domain.name}: {new.overlay} exists")
-    if action.memory_file is not None and action.memory_file in world.storage.files:
-        raise StepRefused(f"cannot take a snapshot of {domain.name}: {action.memory_file} exists")
+    for path in action.new_files:
+        if not reserved.is_empty(path):
+            raise StepRefused(f"cannot take a snapshot of {domain.name}: {path} is another file")
     if action.memory is not MemoryCapture.NONE and domain.live is None:
         raise StepRefused(f"cannot take a snapshot of {domain.name}: it has been shut off")
 
@@ -181,7 +185,8 @@ def _check(
         if target in domain.jobs:
             raise refuse(f"a block job runs on {target}", 83)
     for overlay in overlays.values():
-        if overlay in world.storage.files or list(overlays.values()).count(overlay) > 1:
+        there = world.storage.files.get(overlay)
+        if (there is not None and not there.is_empty) or list(overlays.values()).count(overlay) > 1:
             raise refuse(f"{overlay} exists", 67)
         if is_below_dev(folder_of(overlay)) or folder_of(overlay) not in world.storage.folders:
             raise refuse(f"cannot create {overlay}: no such file or directory", 38)

@@ -32,6 +32,8 @@ class FakeFile:
     clusters: Content = field(default_factory=dict)
     #: name and what the file itself held then; libvirt lets two have one name
     inside: list[tuple[str, Content]] = field(default_factory=list)
+    #: QEMU's number of each of those
+    ids: dict[str, str] = field(default_factory=dict)
     #: a memory was saved in it once: its header never is that of a blank one again
     has_held_memory: bool = False
     #: of a memory image: the disks that its own XML names, and what the guest read from them then
@@ -43,11 +45,25 @@ class FakeFile:
     is_readable: bool = True
     #: told apart from another file of that name, before it or after it
     inode: int = 0
+    #: of zero bytes: somebody holds the name
+    is_empty: bool = False
 
     @property
     def is_device(self) -> bool:
         """A block device, as large as what it holds."""
         return is_below_dev(folder_of(self.path))
+
+    def keep_inside(self, name: str) -> None:
+        """An internal snapshot, numbered one higher than any that is there."""
+        numbers = [int(self.ids[said]) for said, _ in self.inside if said in self.ids]
+        self.ids[name] = str(max(numbers, default=0) + 1)
+        self.inside.append((name, dict(self.clusters)))
+
+    def found_inside(self, name: str) -> Content | None:
+        """What QEMU goes back to: it looks for a number before a name."""
+        by_number = [held for said, held in self.inside if self.ids.get(said) == name]
+        by_name = [held for said, held in self.inside if said == name]
+        return next(iter(by_number + by_name), None)
 
     @property
     def is_untouched(self) -> bool:
@@ -78,11 +94,16 @@ class Storage:
     made: int = 0
 
     def add(self, file: FakeFile) -> FakeFile:
-        """A new file; one that exists is refused."""
-        if file.path in self.files:
+        """A new file; one that exists is refused, an empty one is taken over."""
+        if file.path in self.files and not self.files[file.path].is_empty:
             raise HypervisorError(f"cannot create {file.path}: it exists", code=67)
         self.made += 1
         file.inode = self.made
+        empty = self.files.get(file.path)
+        if empty is not None:
+            # whoever holds the name sees it filled: it is no other file
+            vars(empty).update(vars(file))
+            return empty
         self.files[file.path] = file
         self.folder(folder_of(file.path))
         if file.is_device:

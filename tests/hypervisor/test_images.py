@@ -290,3 +290,19 @@ def test_no_bytes_make_the_reader_stumble(data: bytes, *, with_magic: bool) -> N
             return
     finally:
         os.close(descriptor)
+
+
+def test_an_empty_file_that_we_made_is_an_overlay_that_holds_nothing(tmp_path: Path) -> None:
+    """We died before anybody filled it.  Of one that no ledger names nothing is known."""
+    ours, theirs, filled = (ImagePath(str(tmp_path / name)) for name in ("a", "b", "c"))
+    for path in (ours, theirs):
+        Path(path).touch()
+    Path(filled).write_bytes(b"x")
+    found = shelf()
+    for path in (ours, filled):
+        found.expect(path)
+    scanned(str(tmp_path), found, Mounts(()))
+
+    (image,) = found.all()
+    assert (image.path, image.is_blank, image.is_examined) == (ours, True, True)
+    assert image.virtual_size == 0

@@ -91,7 +91,7 @@ MUTATIONS = (
     Mutation(
         name="a merge begins before the ledger says so",
         file=_STEPS,
-        old="    _intend(work, step, world)\n    if action.method is CommitMethod.OFFLINE:",
+        old="    intend(work, step, world)\n    if action.method is CommitMethod.OFFLINE:",
         new="    if action.method is CommitMethod.OFFLINE:",
         tests=(_ON_THE_FAKE, "tests/engine/test_crashes.py"),
     ),
@@ -125,8 +125,8 @@ MUTATIONS = (
     ),
     Mutation(
         name="a half-taken snapshot is not undone",
-        file=_STEPS,
-        old="            _undo(work, action, world, after)\n",
+        file="reconciler/engine/new_files.py",
+        old="            _undo(work, action, reserved, after)\n",
         new="",
         tests=("tests/engine",),
     ),

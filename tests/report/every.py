@@ -52,6 +52,12 @@ DIFFERENCES: tuple[drift.Difference, ...] = (
         for is_managed in (False, True)
     ),
     drift.RecordOutdated(snapshot=s1, disk=vda, image=image("a")),
+    drift.RecordOutdated(snapshot=s1, disk=vda, image=image("a"), said=image("b")),
+    drift.SnapshotUnproven(
+        snapshot=s1,
+        disk=vda,
+        says=((drift.Truth.LEDGER, image("a")), (drift.Truth.RECORD, image("b"))),
+    ),
     drift.CurrentMisplaced(snapshot=s1, observed=None),
     drift.OverlayUnrecorded(disk=vda, image=image("a"), is_ours=False),
     drift.OverlayUnrecorded(disk=vda, image=image("a"), is_ours=True, snapshot=s1),

@@ -117,6 +117,7 @@ REVIEWED = {
     (FindingCode.DELETE_UNFINISHED, "virsh snapshot-delete"): "what is half merged, in one branch",
     (FindingCode.BACKING_FORMAT_MISSING, "qemu-img rebase"): "shut off; the header's own backing",
     (FindingCode.RECORD_DANGLING, "virsh snapshot-delete"): "a record that no other hangs on",
+    (FindingCode.RECORD_OUTDATED, "virsh snapshot-delete"): "warned of",
     (FindingCode.CURRENT_MISPLACED, "virsh snapshot-delete"): "warned of",
     (FindingCode.IMAGE_READ_ELSEWHERE, "virsh blockpull"): "writes into the other's own image",
     (FindingCode.IMAGE_READ_ELSEWHERE, "qemu-img rebase"): "copies; never -u",
