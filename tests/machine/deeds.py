@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconciler.model.domain import AgentState
 from reconciler.model.ledger import LedgerProblem
 from reconciler.model.snapshot import DiskCapture
-from tests.fakes import happenings, mishaps
+from tests.fakes import happenings, meddling, mishaps
 from tests.fakes.administrator import Administrator
 from tests.fakes.domain import FakeDomain, Obedience
 from tests.fakes.happenings import Happening
@@ -234,7 +234,16 @@ DEEDS: dict[str, Happening] = {
     "snapshot_create_memspec": snapshot_with_memory,
     "snapshot_create_no_metadata": mishaps.overlay_of_a_tool,
     "snapshot_delete": snapshot_delete,
-    "snapshot_delete_metadata": mishaps.forget_by_hand,
+    "snapshot_delete_metadata": meddling.forget,
+    "snapshot_delete_children": meddling.forget_subtree,
+    "redefine_swapped": meddling.swap_sources,
+    "snapshot_edit_sources": meddling.change_sources,
+    "snapshot_edit_overlay": meddling.change_overlay,
+    "snapshot_edit_memory": meddling.change_memory,
+    "snapshot_edit_parent": meddling.change_parent,
+    "snapshot_edit_time": meddling.change_time,
+    "redefine_from_a_dump": meddling.register_again,
+    "drop_and_redefine": meddling.drop_and_register_again,
     "snapshot_revert": snapshot_revert,
     "revert_by_hand": happenings.revert_by_hand,
     "snapshot_current": mishaps.move_current,

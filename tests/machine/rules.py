@@ -33,6 +33,8 @@ OFTEN = {
     "agent_well": 3,
     "blockjob_abort": 2,
     "managedsave_remove": 2,
+    "snapshot_delete_metadata": 4,
+    "snapshot_edit_sources": 2,
 }
 WHOLE_PASSES = {"apply": PlanRequest(), "run": PlanRequest(consent=Consent.LOOP)}
 BROKEN_PASSES = {"dies": dying_at, "fails": failing_at}
