@@ -38,7 +38,7 @@ from reconciler.model.desired import (
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.request import Consent, PlanRequest
 from reconciler.model.suspension import Suspension
-from tests.fakes import happenings, mishaps
+from tests.fakes import happenings, mishaps, moments
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import SOURCE
 from tests.fakes.domain import FakeDomain, Obedience
@@ -119,6 +119,7 @@ def hosts(
             happening(draw, fake)
         except HypervisorError as refused:
             note(f"{happening.__name__}: {refused}")
+        moments.after_deed(fake.world)
     fake.world.changes.clear()
     fake.world.clock.wait(60)
     return fake, tuple(happening.__name__ for happening in chosen)

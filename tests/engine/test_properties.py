@@ -17,9 +17,10 @@ from reconciler.model.request import Consent, PlanRequest
 from reconciler.planning import fingerprint, holding
 from reconciler.planning.index import index_of
 from reconciler.planning.world import World, world_of
-from tests.engine import oracle
+from tests.engine import keeping, oracle
 from tests.engine.passes import planned, reconciled
 from tests.engine.telling import pass_told, situation_told
+from tests.fakes import moments
 from tests.fakes.host import FakeHost
 from tests.strategies import Situation, peaceful_situations, situations
 
@@ -69,6 +70,31 @@ def test_every_snapshot_that_stays_holds_what_it_held(situation: Situation) -> N
     for key, view in fake.views().items():
         if len(key) == 3 and (key[0], key[2]) not in broken and key in intact:
             assert view == before[key], key
+
+
+@given(situations())
+def test_what_is_called_taken_reads_as_it_did_when_it_was_taken(situation: Situation) -> None:
+    fake = described(situation).fake
+    assert not oracle.untrue(fake, planned(fake, situation.desired, situation.request))
+
+    result = reconciled(fake, situation.desired, situation.request)
+
+    note(pass_told(result))
+    moments.after_pass(fake.world)
+    assert not oracle.untrue(fake, planned(fake, situation.desired, situation.request))
+
+
+@given(situations())
+def test_what_is_whole_and_wanted_is_neither_lost_nor_forgotten(situation: Situation) -> None:
+    fake = described(situation).fake
+    before = keeping.before(fake, situation.desired, released(situation, fake))
+
+    result = reconciled(fake, situation.desired, situation.request)
+
+    note(pass_told(result))
+    assert not keeping.forgotten(fake, before)
+    assert not keeping.work_gone(fake, before, fake.world.removed, before.discarded)
+    assert not fake.world.moments.wrongly_resumed
 
 
 @given(situations())

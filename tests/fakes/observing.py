@@ -248,8 +248,6 @@ def _declared(world: World, domains: list[FakeDomain]) -> dict[ImagePath, str]:
                     said.setdefault(each.overlay, "qcow2")
             if record.memory_file is not None:
                 said.setdefault(record.memory_file, MEMORY_FORMAT)
-            for path in record.inactive.values():
-                said.setdefault(path, _true_format(world, path))
         ledger = domain.ledger if domain.ledger and domain.ledger.uuid == domain.uuid else None
         for entry in ledger.entries if ledger else ():
             if entry.state is EntryState.CREATING:

@@ -146,3 +146,51 @@ def make_overlay(backing: Path, path: Path) -> Path:
     """``qemu-img create`` on top of *backing*."""
     run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(backing), str(path))
     return path
+
+
+def drop_subtree(guest: Guest, name: str, *, too: bool) -> None:
+    """``virsh snapshot-delete --children --metadata``; not *too*: ``--children-only``."""
+    flags = libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY
+    children = libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN
+    only = libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY
+    guest.domain.snapshotLookupByName(name, 0).delete(flags | (children if too else only))
+
+
+def sources(guest: Guest, name: str) -> dict[str, Path]:
+    """Target → the image that a record says it froze."""
+    found = {}
+    for disk in record(guest, name).iterfind("./domain/devices/disk"):
+        source, target = disk.find("source"), disk.find("target")
+        if source is not None and target is not None:
+            found[target.attrib["dev"]] = Path(source.attrib["file"])
+    return found
+
+
+def change_source(guest: Guest, name: str, images: dict[str, Path], *, where: str = "both") -> None:
+    """``virsh snapshot-edit``: other images in ``<domain>`` (*live*), ``<inactiveDomain>``, or both."""
+    root = record(guest, name)
+    inner = {"live": ("domain",), "inactive": ("inactiveDomain",)}
+    for element in inner.get(where, ("domain", "inactiveDomain")):
+        for disk in root.iterfind(f"./{element}/devices/disk"):
+            source, target = disk.find("source"), disk.find("target")
+            if source is not None and target is not None and target.get("dev") in images:
+                source.set("file", str(images[target.attrib["dev"]]))
+    redefine(guest, root)
+
+
+def change_parent(guest: Guest, name: str, parent: str | None) -> None:
+    """``virsh snapshot-edit``: another parent, or none."""
+    root = record(guest, name)
+    for said in root.findall("parent"):
+        root.remove(said)
+    if parent is not None:
+        etree.SubElement(etree.SubElement(root, "parent"), "name").text = parent
+    redefine(guest, root)
+
+
+def register(guest: Guest, dump: etree._Element) -> None:
+    """``virsh snapshot-create --redefine`` of a dump; a parent that is gone is left out."""
+    parent = dump.find("parent")
+    if parent is not None and parent.findtext("name") not in names(guest):
+        dump.remove(parent)
+    redefine(guest, dump)
