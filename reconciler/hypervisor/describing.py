@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from reconciler.hypervisor import domain_xml, ledger, snapshot_xml
-from reconciler.hypervisor.domain_xml import Definition
+from reconciler.hypervisor.domain_xml import Definition, Place, PlaceOf, Volume
 from reconciler.hypervisor.fetch import Fetched
 from reconciler.hypervisor.images import ImageShelf
+from reconciler.hypervisor.volumes import VolumeBook
 from reconciler.hypervisor.xml import Element, parse
 from reconciler.model.ledger import LedgerReading
 from reconciler.model.names import DomainUuid, ImagePath
@@ -34,6 +35,8 @@ class _Read:
     described: Described
     #: how each path in it was spelled, and what file that was: links come and go without XML
     spelled: tuple[tuple[str, ImagePath], ...]
+    #: where its volumes lay: pools come and go without it too
+    placed: tuple[tuple[Volume, Place | None], ...]
 
 
 class Describer:
@@ -42,15 +45,16 @@ class Describer:
     def __init__(self) -> None:
         self._read: dict[DomainUuid, _Read] = {}
 
-    def described(self, fetched: Fetched, shelf: ImageShelf) -> Described:
+    def described(self, fetched: Fetched, shelf: ImageShelf, volumes: VolumeBook) -> Described:
         """What *fetched* says: that of the last time where it is the same text on the same files."""
         read = self._read.get(fetched.uuid)
         if (
             read is None
             or _text(read.described.fetched) != _text(fetched)
+            or any(volumes.place(volume) != known for volume, known in read.placed)
             or any(shelf.spelled(path) != known for path, known in read.spelled)
         ):
-            read = _read(fetched, shelf)
+            read = _read(fetched, shelf, volumes)
         described = replace(read.described, fetched=fetched)
         self._read[fetched.uuid] = replace(read, described=described)
         return described
@@ -66,15 +70,19 @@ def _text(fetched: Fetched) -> tuple[object, ...]:
     return (fetched.live, fetched.persistent, fetched.snapshots, fetched.current)
 
 
-def _read(fetched: Fetched, shelf: ImageShelf) -> _Read:
+def _read(fetched: Fetched, shelf: ImageShelf, volumes: VolumeBook) -> _Read:
     spelled: dict[str, ImagePath] = {}
+    placed: dict[Volume, Place | None] = {}
+
+    def place(volume: Volume) -> Place | None:
+        return placed.setdefault(volume, volumes.place(volume))
 
     def canonical(path: str) -> ImagePath:
         return spelled.setdefault(path, shelf.spelled(path))
 
     live, persistent = _parsed(fetched.live), _parsed(fetched.persistent)
     elements = tuple(element for element in (live, persistent) if element is not None)
-    live_read, persistent_read = _definition(live), _definition(persistent)
+    live_read, persistent_read = _definition(live, place), _definition(persistent, place)
     for definition in (live_read, persistent_read):
         for disk in definition.disks if definition else ():
             for layer in disk.layers:
@@ -86,6 +94,7 @@ def _read(fetched: Fetched, shelf: ImageShelf) -> _Read:
             uuid=fetched.uuid,
             is_current=root.findtext("name") == fetched.current,
             canonical=canonical,
+            place=place,
         )
         for root in map(parse, fetched.snapshots)
     )
@@ -96,15 +105,15 @@ def _read(fetched: Fetched, shelf: ImageShelf) -> _Read:
         ledger=ledger.decided(elements, fetched.uuid),
         records=_parents_first(tuple(records)),
     )
-    return _Read(described, tuple(spelled.items()))
+    return _Read(described, tuple(spelled.items()), tuple(placed.items()))
 
 
 def _parsed(text: str | None) -> Element | None:
     return None if text is None else parse(text)
 
 
-def _definition(element: Element | None) -> Definition | None:
-    return None if element is None else domain_xml.definition(element)
+def _definition(element: Element | None, place: PlaceOf) -> Definition | None:
+    return None if element is None else domain_xml.definition(element, place)
 
 
 def _parents_first(records: tuple[SnapshotRecord, ...]) -> tuple[SnapshotRecord, ...]:

@@ -1,22 +1,17 @@
 """Disks of a definition with their chains: the live ones from libvirt, the others from headers."""
 
-from collections.abc import Mapping
-
 from reconciler.hypervisor.domain_xml import DiskReading, Layer
 from reconciler.hypervisor.images import ImageShelf
 from reconciler.model.chain import BackingChain, Image, Presence
 from reconciler.model.domain import ON_STORAGE, Disk, DiskKind
 from reconciler.model.names import ImagePath
 
-Volumes = Mapping[tuple[str, str], str]
-
 
 class DiskReader:
     """Turns readings of one observation into disks."""
 
-    def __init__(self, shelf: ImageShelf, *, volumes: Volumes, is_local: bool) -> None:
+    def __init__(self, shelf: ImageShelf, *, is_local: bool) -> None:
         self._shelf = shelf
-        self._volumes = volumes
         self._is_local = is_local
 
     def live(self, readings: tuple[DiskReading, ...]) -> tuple[Disk, ...]:
@@ -32,7 +27,7 @@ class DiskReader:
     def declare(self, readings: tuple[DiskReading, ...]) -> None:
         """Say which formats these definitions give to which images."""
         for reading in readings:
-            for layer in self._layers(reading):
+            for layer in reading.layers:
                 if layer.path and layer.kind in ON_STORAGE:
                     self._shelf.declare(self._shelf.spelled(layer.path), layer.format)
 
@@ -40,7 +35,9 @@ class DiskReader:
         chain = self._spelled(reading) if reading.is_terminated else self._walked(reading)
         if chain is not None and not self._is_local:
             self._state(reading, chain)
-        return self._disk(reading, chain=chain, stated=None)
+        return self._disk(
+            reading, chain=chain, stated=self._stated(reading) if chain is None else None
+        )
 
     def _persistent(self, reading: DiskReading, live: tuple[Disk, ...]) -> Disk:
         chain = self._walked(reading)
@@ -64,50 +61,59 @@ class DiskReader:
             is_transient=reading.is_transient,
             is_encrypted=reading.is_encrypted,
             is_optional=reading.is_optional,
+            oddity=reading.oddity,
+            unresolved=reading.unresolved,
+            is_stated_elsewhere=_end_of_storage(reading) < len(reading.layers)
+            and reading.active.kind in ON_STORAGE,
+            also_reads=tuple(
+                self._shelf.spelled(path) for layer in reading.layers for path in layer.also
+            ),
             is_passing_name=active.path is not None and self._shelf.paths.is_passing(active.path),
             is_excluded=reading.is_excluded,
             chain=chain,
             stated=stated,
         )
 
-    def _layers(self, reading: DiskReading) -> tuple[Layer, ...]:
-        """The layers, a volume's name replaced by the path it stands for."""
-        if reading.volume is None:
-            return reading.layers
-        path = self._volumes.get(reading.volume)
-        active = Layer(kind=DiskKind.FILE, path=path, format=reading.active.format)
-        return (active, *reading.layers[1:])
-
     def _source(self, reading: DiskReading) -> ImagePath | None:
-        path = self._layers(reading)[0].path
+        path = reading.active.path
         return self._shelf.spelled(path) if path else None
 
     def _walked(self, reading: DiskReading) -> BackingChain | None:
-        active, source = self._layers(reading)[0], self._source(reading)
+        active, source = reading.active, self._source(reading)
         if source is None or active.kind not in ON_STORAGE or not self._is_local:
             return None
-        return self._shelf.chain(source, active.format)
+        return self._shelf.chain(source, active.format, spelling=active.path)
 
     def _spelled(self, reading: DiskReading) -> BackingChain | None:
         """The chain as written down; None when a part of it is no file or device."""
-        images: list[ImagePath] = []
-        for layer in self._layers(reading):
-            if layer.path is None or layer.kind not in ON_STORAGE:
-                return None
-            images.append(self._shelf.spelled(layer.path))
-        return BackingChain(tuple(reversed(images))) if len(set(images)) == len(images) else None
+        images = self._images(reading)
+        is_whole = len(images) == len(reading.layers) == len(set(images))
+        return BackingChain(tuple(reversed(images))) if is_whole else None
+
+    def _images(self, reading: DiskReading) -> list[ImagePath]:
+        """The spelled images from the active one down, as far as they are files or devices."""
+        layers = reading.layers[: _end_of_storage(reading)]
+        return [self._shelf.spelled(layer.path) for layer in layers if layer.path]
 
     def _stated(self, reading: DiskReading) -> BackingChain | None:
-        """What libvirt would use: the spelled images, and below an open end what headers say."""
-        spelled = self._spelled(reading) if reading.is_spelled else None
-        if spelled is None or reading.is_terminated or not self._is_local:
+        """What libvirt would use: the spelled images, and below an open end what headers say.
+
+        Of a chain that goes on where no files are, or comes back to itself, the images that it has.
+        """
+        images = list(dict.fromkeys(self._images(reading)))
+        if not reading.is_spelled or not images:
+            return None
+        spelled = BackingChain(tuple(reversed(images)))
+        is_whole = len(images) == len(reading.layers)
+        if not is_whole or reading.is_terminated or not self._is_local:
             return spelled
-        below = self._shelf.chain(spelled.base, self._layers(reading)[-1].format)
-        images = (*(below.images[:-1] if below else ()), *spelled.images)
-        return BackingChain(images) if len(set(images)) == len(images) else spelled
+        last = reading.layers[-1]
+        below = self._shelf.chain(spelled.base, last.format, spelling=last.path)
+        whole = (*(below.images[:-1] if below else ()), *spelled.images)
+        return BackingChain(whole) if len(set(whole)) == len(whole) else spelled
 
     def _state(self, reading: DiskReading, chain: BackingChain) -> None:
-        layers = tuple(reversed(self._layers(reading)))
+        layers = tuple(reversed(reading.layers))
         formats = [layer.format for layer in layers]
         for image, layer in zip(chain.images, layers, strict=True):
             below = chain.below(image)
@@ -122,3 +128,13 @@ class DiskReader:
                     is_device=layer.kind is DiskKind.BLOCK,
                 )
             )
+
+
+def _end_of_storage(reading: DiskReading) -> int:
+    """How many layers, from the active one down, are files or devices."""
+    ends = (n for n, layer in enumerate(reading.layers) if not _is_on_storage(layer))
+    return next(ends, len(reading.layers))
+
+
+def _is_on_storage(layer: Layer) -> bool:
+    return layer.path is not None and layer.kind in ON_STORAGE

@@ -1,7 +1,7 @@
 """A ``<domain>`` as nouns.  Paths are as libvirt spells them: this file touches no disk."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from reconciler.hypervisor.xml import Element
 from reconciler.model.domain import AgentState, DiskKind
@@ -11,6 +11,27 @@ _UNITS = {"b": 1, "bytes": 1, "KiB": 1 << 10, "k": 1 << 10, "MiB": 1 << 20, "GiB
 _AGENT_PORT = "org.qemu.guest_agent.0"
 
 
+#: a pool, and the name of a volume in it
+Volume = tuple[str, str]
+#: types of a source that is no file and no device that files lie on
+_ELSEWHERE = frozenset({"network", "dir", "nvme", "vhostuser", "vhostvdpa"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a volume lies."""
+
+    kind: DiskKind
+    path: str | None
+
+
+PlaceOf = Callable[[Volume], Place | None]
+
+
+def _nowhere(_volume: Volume) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """One image as a definition spells it: the source of a disk or of a ``<backingStore>``."""
@@ -18,6 +39,15 @@ class Layer:
     kind: DiskKind
     path: str | None
     format: str
+    #: what is said instead of a path, for ``type='volume'``
+    volume: Volume | None = None
+    #: the source, where nobody can tell where it lies
+    unresolved: str | None = None
+    #: what makes it more, or less, than all of a plain image
+    oddity: str | None = None
+    is_encrypted: bool = False
+    #: files beside *path* that its bytes come from
+    also: tuple[str, ...] = ()
     #: libvirt's number of the image in a running domain; ``vda[INDEX]`` names it
     index: str | None = None
 
@@ -43,17 +73,34 @@ class DiskReading:
     is_readonly: bool = False
     is_shareable: bool = False
     is_transient: bool = False
-    is_encrypted: bool = False
     is_optional: bool = False
     is_excluded: bool = False
-    #: pool and volume, for ``type='volume'``
-    volume: tuple[str, str] | None = None
     mirror: Mirror | None = None
 
     @property
     def active(self) -> Layer:
         """What the guest writes to."""
         return self.layers[0]
+
+    @property
+    def volume(self) -> Volume | None:
+        """Pool and volume, for ``type='volume'``."""
+        return self.active.volume
+
+    @property
+    def is_encrypted(self) -> bool:
+        """QEMU deciphers what an image of it holds."""
+        return any(layer.is_encrypted for layer in self.layers)
+
+    @property
+    def oddity(self) -> str | None:
+        """What makes an image of it more, or less, than all of a plain one."""
+        return next((layer.oddity for layer in self.layers if layer.oddity), None)
+
+    @property
+    def unresolved(self) -> str | None:
+        """The first source that nobody can tell the place of."""
+        return next((layer.unresolved for layer in self.layers if layer.unresolved), None)
 
     @property
     def is_spelled(self) -> bool:
@@ -74,11 +121,11 @@ class Definition:
     unsaved_devices: tuple[str, ...] = ()
 
 
-def definition(domain: Element) -> Definition:
-    """Read a ``<domain>``."""
+def definition(domain: Element, place: PlaceOf = _nowhere) -> Definition:
+    """Read a ``<domain>``; *place* says where volumes lie."""
     devices = domain.find("devices")
     return Definition(
-        disks=disks(domain),
+        disks=disks(domain, place),
         agent=_agent(devices),
         firmware=_firmware(domain.find("os")),
         has_tpm=devices is not None and devices.find("tpm") is not None,
@@ -113,9 +160,9 @@ def is_live(domain: Element) -> bool:
     return domain.get("id") is not None
 
 
-def disks(domain: Element) -> tuple[DiskReading, ...]:
+def disks(domain: Element, place: PlaceOf = _nowhere) -> tuple[DiskReading, ...]:
     """The disks of a ``<domain>``, in its order."""
-    return tuple(disk(element) for element in disk_elements(domain))
+    return tuple(disk(element, place) for element in disk_elements(domain))
 
 
 def disk_elements(domain: Element) -> Iterator[Element]:
@@ -134,12 +181,11 @@ def target_of(element: Element) -> DiskTarget:
     return DiskTarget("" if target is None else target.get("dev", ""))
 
 
-def disk(element: Element) -> DiskReading:
+def disk(element: Element, place: PlaceOf = _nowhere) -> DiskReading:
     """Read one ``<disk>``."""
     marks = {child.tag for child in element}
-    layers, is_terminated = _layers(element)
+    layers, is_terminated = _layers(element, place)
     source = element.find("source")
-    is_volume = element.get("type") == "volume" and source is not None
     return DiskReading(
         target=target_of(element),
         layers=layers,
@@ -148,13 +194,8 @@ def disk(element: Element) -> DiskReading:
         is_readonly="readonly" in marks,
         is_shareable="shareable" in marks,
         is_transient="transient" in marks,
-        is_encrypted="encryption" in marks
-        or (source is not None and source.find("encryption") is not None),
         is_optional=source is not None and source.get("startupPolicy") == "optional",
         is_excluded=element.get("snapshot") == "no",
-        volume=(source.get("pool", ""), source.get("volume", ""))
-        if is_volume and source is not None
-        else None,
         mirror=_mirror(element.find("mirror")),
     )
 
@@ -173,21 +214,48 @@ def source_of(element: Element) -> tuple[DiskKind, str | None]:
     return (DiskKind.NETWORK if kind == "network" else DiskKind.OTHER), None
 
 
-def _layers(element: Element) -> tuple[tuple[Layer, ...], bool]:
-    kind, path = source_of(element)
-    driver = element.find("driver")
-    image_format = "raw" if driver is None else driver.get("type", "raw")
-    layers = [Layer(kind=kind, path=path, format=image_format, index=_index(element))]
+def _layers(element: Element, place: PlaceOf) -> tuple[tuple[Layer, ...], bool]:
+    layers = [_layer(element, _format(element.find("driver")), place)]
     below = element.find("backingStore")
     while below is not None:
         if below.find("source") is None:
             return tuple(layers), True
-        kind, path = source_of(below)
-        format_element = below.find("format")
-        image_format = "raw" if format_element is None else format_element.get("type", "raw")
-        layers.append(Layer(kind=kind, path=path, format=image_format, index=_index(below)))
+        layers.append(_layer(below, _format(below.find("format")), place))
         below = below.find("backingStore")
     return tuple(layers), False
+
+
+def _format(element: Element | None) -> str:
+    return "raw" if element is None else element.get("type", "raw")
+
+
+def _layer(element: Element, image_format: str, place: PlaceOf) -> Layer:
+    kind, path = source_of(element)
+    source, said = element.find("source"), element.get("type", "file")
+    layer = Layer(kind=kind, path=path, format=image_format, index=_index(element))
+    if source is None:
+        return layer
+    if said == "volume":
+        layer = _placed(layer, (source.get("pool", ""), source.get("volume", "")), place)
+    elif kind is DiskKind.OTHER and said not in _ELSEWHERE:
+        layer = replace(layer, unresolved=f"a source of type {said}")
+    encryption = element.find("encryption") is not None or source.find("encryption") is not None
+    data = source.find("dataStore")
+    oddity = None
+    if source.find("slices") is not None:
+        oddity = "its source is a part of a file (slices)"
+    elif data is not None:
+        oddity = "its data lies in another file (dataStore)"
+    beside = None if data is None else source_of(data)[1]
+    return replace(layer, oddity=oddity, is_encrypted=encryption, also=(beside,) if beside else ())
+
+
+def _placed(layer: Layer, volume: Volume, place: PlaceOf) -> Layer:
+    found = place(volume)
+    if found is None:
+        unresolved = f"volume {volume[1]} of pool {volume[0]}"
+        return replace(layer, volume=volume, unresolved=unresolved)
+    return replace(layer, volume=volume, kind=found.kind, path=found.path)
 
 
 def _index(element: Element) -> str | None:

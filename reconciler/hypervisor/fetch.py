@@ -2,9 +2,10 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import libvirt
@@ -278,10 +279,12 @@ def _domain_job(domain: Any) -> str | None:
 
 
 def pool_folders(raw: Any) -> tuple[str, ...]:
-    """Target folders of the active pools that are folders; none without a storage driver."""
+    """Target folders of the pools that are folders; none without a storage driver.
+
+    A pool that is stopped has its folder all the same, if it is there.
+    """
     flags = (
-        libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
-        | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_DIR
+        libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_DIR
         | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_FS
         | libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_NETFS
     )
@@ -290,15 +293,6 @@ def pool_folders(raw: Any) -> tuple[str, ...]:
         for pool in raw.listAllStoragePools(flags):
             with suppress(libvirt.libvirtError):
                 path = parse(pool.XMLDesc(0)).findtext("target/path")
-                found += [path] if path else []
+                is_used = path and (pool.isActive() or Path(path).is_dir())
+                found += [path] if path and is_used else []
     return tuple(sorted(found))
-
-
-def volume_paths(raw: Any, volumes: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """(pool, volume) → path, for those that libvirt can say."""
-    found: dict[tuple[str, str], str] = {}
-    for pool, volume in sorted(set(volumes)):
-        with suppress(libvirt.libvirtError):
-            path = raw.storagePoolLookupByName(pool).storageVolLookupByName(volume).path()
-            found[pool, volume] = path
-    return found

@@ -18,6 +18,7 @@ from reconciler.hypervisor.folders import Mounts, device_folders, scanned
 from reconciler.hypervisor.images import ImageShelf
 from reconciler.hypervisor.merged_by_hand import HandMergeFinder
 from reconciler.hypervisor.paths import PathBook
+from reconciler.hypervisor.volumes import VolumeBook
 from reconciler.model.chain import MEMORY_FORMAT, Image
 from reconciler.model.domain import (
     CHANGE_BY,
@@ -80,13 +81,14 @@ class Observer:
         connection, is_local = self._connection, self._connection.is_local
         versions, began = connection.versions(), self._now()
         shelf = ImageShelf(PathBook(is_local=is_local), is_local=is_local)
+        volumes = VolumeBook(connection.raw)
         # One by one: a host's worth of XML trees is slow to keep and to give back.
         described, undescribed = list[Described](), list[Undescribed]()
         for found in self._fetcher.fetched():
             if isinstance(found, Undescribed):
                 undescribed.append(found)
             else:
-                described.append(self._describer.described(found, shelf))
+                described.append(self._describer.described(found, shelf, volumes))
         self._describer.forget_all_but(each.fetched.uuid for each in described)
         domains = self._domains(tuple(described), shelf)
         images = shelf.all()
@@ -111,9 +113,7 @@ class Observer:
         self, described: tuple["Described", ...], shelf: ImageShelf
     ) -> tuple[ObservedDomain, ...]:
         readings = [d.disks for each in described for d in each.definitions]
-        volumes = {d.volume for disks in readings for d in disks if d.volume is not None}
-        paths = fetch.volume_paths(self._connection.raw, volumes)
-        reader = DiskReader(shelf, volumes=paths, is_local=self._connection.is_local)
+        reader = DiskReader(shelf, is_local=self._connection.is_local)
         # All formats are declared before the first header is read: raw is never probed.
         for disks in readings:
             reader.declare(disks)

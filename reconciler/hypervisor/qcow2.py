@@ -1,11 +1,9 @@
 """The header of an image file, read without starting a process (QEMU's docs/interop/qcow2.txt)."""
 
-import json
 import os
 import struct
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 #: The header, its extensions and the backing name lie in the first cluster, mostly in its first page.
 _FIRST_READ = 4096
@@ -13,6 +11,8 @@ _FIXED = struct.Struct(">4sIQIIQIIQQIIQ")
 _V3 = struct.Struct(">QQQII")
 _EXTENSION = struct.Struct(">II")
 _BACKING_FORMAT = 0xE2792ACA
+_DATA_FILE = 0x44415441
+_INCOMPATIBLE_CORRUPT = 1 << 1
 _INCOMPATIBLE_DATA_FILE = 1 << 2
 _MAX_NAME = 1023
 #: QEMU's own bounds (block/qcow2.h)
@@ -26,6 +26,8 @@ _MAX_L1 = 32 << 20
 #: the part of its entries that says where a second-level table lies
 _L1_OFFSET = 0x00FFFFFFFFFFFE00
 _INCOMPATIBLE_EXTENDED_L2 = 1 << 4
+#: dirty, corrupt, an external data file, another compression, extended entries
+_KNOWN_INCOMPATIBLE = (1 << 5) - 1
 #: bytes of all first-level tables of one image that are compared
 _MOST_COMPARED = 8 << 20
 #: the last byte that a file can have
@@ -44,7 +46,7 @@ _MAGICS = (
 
 
 class NotQcow2Error(ValueError):
-    """The header makes no sense as qcow2."""
+    """The header makes no sense as qcow2: QEMU does not open the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,12 @@ class Qcow2Header:
     internal_ids: tuple[str, ...] = ()
     is_encrypted: bool = False
     has_data_file: bool = False
+    #: what the file itself calls that
+    data_file: str | None = None
+    #: QEMU found it to be corrupt, and opens it no more for writing
+    is_corrupt: bool = False
+    #: why no QEMU opens it as it is, though it says what it stands on
+    flaw: str | None = None
     #: no cluster is mapped: nothing was ever written to it
     is_blank: bool = False
     #: internal snapshots that map the very clusters that the image maps now
@@ -88,8 +96,10 @@ def read_header(descriptor: int, start: bytes) -> Qcow2Header:
         _FIXED.unpack(start[: _FIXED.size])
     )
     snapshots, table_at = rest[2:]
-    if magic != b"QFI\xfb" or version not in (2, 3) or not 9 <= cluster_bits <= 21:
-        raise NotQcow2Error(f"version {version}, cluster bits {cluster_bits}")
+    if magic != b"QFI\xfb":
+        raise NotQcow2Error("it is no qcow2 image")
+    if version not in (2, 3) or not 9 <= cluster_bits <= 21:
+        raise NotQcow2Error(f"qcow2 version {version} with clusters of 2^{cluster_bits} bytes")
     incompatible, extensions_at = 0, _FIXED.size
     if version == 3:
         if len(start) < _FIXED.size + _V3.size:
@@ -98,20 +108,30 @@ def read_header(descriptor: int, start: bytes) -> Qcow2Header:
     if name_at > 1 << cluster_bits:
         raise NotQcow2Error("the backing file name lies behind the first cluster")
     end = name_at or 1 << cluster_bits
-    inside = _snapshots(descriptor, table_at, snapshots)
-    is_extended = bool(incompatible & _INCOMPATIBLE_EXTENDED_L2)
-    entries = _guest_entries(size, cluster_bits, is_extended=is_extended)
-    return Qcow2Header(
+    header = Qcow2Header(
         virtual_size=size,
         backing=_backing_name(descriptor, start, name_at, name_size),
-        backing_format=_backing_format(descriptor, start, extensions_at, end),
-        internal_snapshots=tuple(each.name for each in inside),
-        internal_ids=tuple(each.id for each in inside),
+        backing_format=_text(_extension(descriptor, start, extensions_at, end, _BACKING_FORMAT)),
         is_encrypted=crypt != 0,
         has_data_file=bool(incompatible & _INCOMPATIBLE_DATA_FILE),
-        is_blank=name_at != 0 and not snapshots and _is_unmapped(descriptor, l1_at, l1_size),
-        unwritten_since=_unwritten_since(descriptor, l1_at, entries, size, inside),
+        data_file=_text(_extension(descriptor, start, extensions_at, end, _DATA_FILE)),
+        is_corrupt=bool(incompatible & _INCOMPATIBLE_CORRUPT),
     )
+    if incompatible & ~_KNOWN_INCOMPATIBLE:
+        return replace(header, flaw="it has features that are not known")
+    try:
+        inside = _snapshots(descriptor, table_at, snapshots)
+        is_extended = bool(incompatible & _INCOMPATIBLE_EXTENDED_L2)
+        entries = _guest_entries(size, cluster_bits, is_extended=is_extended)
+        return replace(
+            header,
+            internal_snapshots=tuple(each.name for each in inside),
+            internal_ids=tuple(each.id for each in inside),
+            is_blank=name_at != 0 and not snapshots and _is_unmapped(descriptor, l1_at, l1_size),
+            unwritten_since=_unwritten_since(descriptor, l1_at, entries, size, inside),
+        )
+    except NotQcow2Error as error:
+        return replace(header, flaw=str(error))
 
 
 def _is_unmapped(descriptor: int, table_at: int, entries: int) -> bool:
@@ -212,7 +232,8 @@ def _snapshots(descriptor: int, offset: int, count: int) -> tuple[_Inside, ...]:
     return tuple(found)
 
 
-def _backing_format(descriptor: int, start: bytes, offset: int, end: int) -> str | None:
+def _extension(descriptor: int, start: bytes, offset: int, end: int, wanted: int) -> bytes | None:
+    """What the header extension *wanted* holds."""
     while offset + _EXTENSION.size <= end:
         head = _piece(descriptor, start, offset, _EXTENSION.size)
         if len(head) < _EXTENSION.size:
@@ -221,10 +242,14 @@ def _backing_format(descriptor: int, start: bytes, offset: int, end: int) -> str
         offset += _EXTENSION.size
         if kind == 0:
             return None
-        if kind == _BACKING_FORMAT:
-            return _piece(descriptor, start, offset, min(length, 64)).decode("ascii", "replace")
+        if kind == wanted:
+            return _piece(descriptor, start, offset, min(length, _MAX_NAME))
         offset += (length + 7) & ~7
     return None
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else os.fsdecode(data)
 
 
 def _piece(descriptor: int, start: bytes, offset: int, size: int) -> bytes:
@@ -237,46 +262,3 @@ def _read(descriptor: int, size: int, offset: int) -> bytes:
     if offset + size > _LAST:
         raise NotQcow2Error("an offset beyond the end of all files")
     return os.pread(descriptor, size, offset)
-
-
-@dataclass(frozen=True, slots=True)
-class BackingName:
-    """A backing file name taken apart.  *path* is None where it names no file (``nbd://…``)."""
-
-    path: str | None
-    #: the driver, where the name itself says it
-    format: str | None = None
-
-
-def parsed_name(name: str) -> BackingName:
-    """*name* as a path: plain, ``file:…`` or ``json:{…}`` (QEMU's pseudo-protocol)."""
-    if name.startswith("json:"):
-        try:
-            options = json.loads(name[len("json:") :])
-        except (ValueError, RecursionError):
-            return BackingName(None)
-        return _from_options(options) if isinstance(options, dict) else BackingName(None)
-    if name.startswith("file:"):
-        return BackingName(name[len("file:") :])
-    before, colon, _ = name.partition(":")
-    # QEMU takes a colon before the first slash for the end of a protocol.
-    return BackingName(None) if colon and "/" not in before else BackingName(name)
-
-
-def _from_options(options: dict[str, Any]) -> BackingName:
-    driver = options.get("driver")
-    filename = options.get("file.filename")
-    file = options.get("file")
-    if filename is None and isinstance(file, dict):
-        filename = file.get("filename")
-    if filename is None:
-        filename = options.get("filename")
-    if not isinstance(filename, str) or options.get("file.driver", "file") not in _FILE_DRIVERS:
-        return BackingName(None)
-    if isinstance(file, dict) and file.get("driver", "file") not in _FILE_DRIVERS:
-        return BackingName(None)
-    is_format = isinstance(driver, str) and driver not in _FILE_DRIVERS
-    return BackingName(parsed_name(filename).path, driver if is_format else None)
-
-
-_FILE_DRIVERS = ("file", "host_device")

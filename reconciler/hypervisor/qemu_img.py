@@ -17,6 +17,14 @@ LOOKS_EVERY = 2.0
 DIES_WITHIN = 5.0
 
 
+class QemuImgSays(HypervisorError):
+    """qemu-img ran, and ended with an error; *said* are its own words."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
+
+
 def info(path: str, image_format: str | None) -> dict[str, Any]:
     """``qemu-img info`` of one image that may be in use."""
     chosen = ["-f", image_format] if image_format else []
@@ -78,7 +86,7 @@ def _run(verb: str, path: str, arguments: list[str], seconds: float | None) -> s
     if done.returncode:
         said = "; ".join(line for line in done.stderr.splitlines() if line.strip())
         cause = said.removeprefix("qemu-img: ") or f"qemu-img ended with {done.returncode}"
-        raise HypervisorError(f"cannot {verb} {path}: {cause}")
+        raise QemuImgSays(f"cannot {verb} {path}: {cause}", cause)
     return done.stdout
 
 

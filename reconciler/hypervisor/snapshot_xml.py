@@ -6,7 +6,7 @@ from copy import deepcopy
 from lxml import etree
 
 from reconciler.hypervisor import domain_xml, ledger
-from reconciler.hypervisor.domain_xml import DiskReading
+from reconciler.hypervisor.domain_xml import DiskReading, PlaceOf
 from reconciler.hypervisor.xml import Element, parse, text_of, written
 from reconciler.model.action import CreateSnapshot, SourceChange
 from reconciler.model.domain import DiskKind
@@ -19,13 +19,14 @@ Canonical = Callable[[str], ImagePath]
 
 
 def record(
-    root: Element, *, uuid: DomainUuid, is_current: bool, canonical: Canonical
+    root: Element, *, uuid: DomainUuid, is_current: bool, canonical: Canonical, place: PlaceOf
 ) -> SnapshotRecord:
-    """The record that *root* is; its paths made canonical."""
+    """The record that *root* is; its paths made canonical, its volumes found by *place*."""
     name = SnapshotName(text_of(root, "name"))
     memory = root.find("memory")
     memory_file = None if memory is None else memory.get("file")
     intent = _provenance(root, name, uuid)
+    seen, inactive = (_readings(root.find(tag), place) for tag in _INNER)
     return SnapshotRecord(
         name=name,
         created=int(text_of(root, "creationTime", "0")),
@@ -35,8 +36,9 @@ def record(
         is_current=is_current,
         memory=_memory(memory),
         memory_file=canonical(memory_file) if memory_file else None,
-        disks=_disks(root, canonical),
-        inactive_sources=_inactive_sources(root, canonical),
+        disks=_disks(root, seen, canonical),
+        inactive_sources=_inactive_sources(seen, inactive, canonical),
+        unresolved=tuple(sorted({d.unresolved for d in (*seen, *inactive) if d.unresolved})),
         uid=intent.uid,
         is_held=intent.is_held,
         intent_images=tuple(canonical(path) for path in intent.images),
@@ -51,10 +53,15 @@ def _memory(element: Element | None) -> MemoryCapture:
     return MemoryCapture.NONE if element is None else MemoryCapture(element.get("snapshot", "no"))
 
 
-def _disks(root: Element, canonical: Canonical) -> tuple[SnapshotDisk, ...]:
+def _readings(inner: Element | None, place: PlaceOf) -> tuple[DiskReading, ...]:
+    return () if inner is None else domain_xml.disks(inner, place)
+
+
+def _disks(
+    root: Element, readings: tuple[DiskReading, ...], canonical: Canonical
+) -> tuple[SnapshotDisk, ...]:
     """Captured disks in the order of ``<disks>``, then those that only the inner domain knows."""
-    inner = root.find("domain")
-    seen = {} if inner is None else {disk.target: disk for disk in domain_xml.disks(inner)}
+    seen = {disk.target: disk for disk in readings}
     reverted = _overlays(root.find("revertDisks"), canonical)
     found: dict[DiskTarget, SnapshotDisk] = {}
     for element in root.iterfind("disks/disk"):
@@ -93,7 +100,12 @@ def _disk(
         overlay=overlay,
         revert_overlay=revert_overlay,
         is_writable=reading is not None and is_writable(reading),
+        oddity=None if reading is None else _oddity(reading),
     )
+
+
+def _oddity(reading: DiskReading) -> str | None:
+    return "encrypted" if reading.is_encrypted else reading.oddity
 
 
 def is_writable(reading: DiskReading) -> bool:
@@ -115,18 +127,15 @@ def _overlays(element: Element | None, canonical: Canonical) -> dict[DiskTarget,
     return found
 
 
-def _inactive_sources(root: Element, canonical: Canonical) -> tuple[ImagePath, ...]:
+def _inactive_sources(
+    seen: tuple[DiskReading, ...], inactive: tuple[DiskReading, ...], canonical: Canonical
+) -> tuple[ImagePath, ...]:
     """Images that only ``<inactiveDomain>`` names: a revert would install them too."""
-    inactive, inner = root.find("inactiveDomain"), root.find("domain")
-    if inactive is None:
-        return ()
-    known = set() if inner is None else _sources(inner, canonical)
-    return tuple(sorted(_sources(inactive, canonical) - known))
+    return tuple(sorted(_sources(inactive, canonical) - _sources(seen, canonical)))
 
 
-def _sources(domain: Element, canonical: Canonical) -> set[ImagePath]:
-    paths = (domain_xml.source_of(disk)[1] for disk in domain_xml.disk_elements(domain))
-    return {canonical(path) for path in paths if path}
+def _sources(readings: tuple[DiskReading, ...], canonical: Canonical) -> set[ImagePath]:
+    return {canonical(disk.active.path) for disk in readings if disk.active.path}
 
 
 def _provenance(root: Element, name: SnapshotName, uuid: DomainUuid) -> ledger.Intent:

@@ -19,6 +19,15 @@ class Presence(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
+class Unread(enum.StrEnum):
+    """Why the header of an image that we may look at tells nothing."""
+
+    #: no QEMU can open the file as an image of that format: it stands on nothing
+    NO_IMAGE = "no-image"
+    #: it may well be one, but what it stands on cannot be told
+    UNTOLD = "untold"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileIdentity:
     """Which file it is and when it was last written to, as ``stat`` tells: *modified* in nanoseconds.
@@ -55,6 +64,16 @@ class Image:
     is_encrypted: bool = False
     #: whether the header was read (by us), so that *backing* is the truth
     is_examined: bool = True
+    #: of one that was not: why, where the process may look at it
+    unread: Unread | None = None
+    #: the same in words
+    cause: str | None = None
+    #: what makes it more than a plain image on a plain file below it: it is read by nobody but QEMU
+    oddity: str | None = None
+    #: QEMU has marked it as corrupt: it opens it no more for writing
+    is_corrupt: bool = False
+    #: files beside *backing* that its bytes come from, or would by another of its names
+    also_reads: tuple[ImagePath, ...] = ()
     #: an overlay that holds no data of its own, as its file says; QEMU may know better while it
     #: has the image open
     is_blank: bool = False

@@ -58,6 +58,14 @@ class Disk:
     is_passing_name: bool = False
     #: the definition says ``<disk snapshot='no'>``
     is_excluded: bool = False
+    #: what makes it more, or less, than all of a plain image (``<slices>``, encryption)
+    oddity: str | None = None
+    #: the source whose place nobody can tell (a volume of a pool that is not there)
+    unresolved: str | None = None
+    #: the definition states that an image stands on something that is no file here
+    is_stated_elsewhere: bool = False
+    #: files beside the chain that its bytes come from
+    also_reads: tuple[ImagePath, ...] = ()
     chain: BackingChain | None = None
     stated: BackingChain | None = None
 

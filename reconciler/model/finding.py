@@ -25,6 +25,7 @@ class FindingCode(enum.StrEnum):
     FOLDER_NOT_LISTED = "FolderNotListed"
     FOLDER_NOT_WRITABLE = "FolderNotWritable"
     IMAGES_UNREADABLE = "ImagesUnreadable"
+    READER_UNKNOWN = "ReaderUnknown"
     LOW_SPACE = "LowSpace"
     STORAGE_SHARED = "StorageShared"
 
@@ -46,6 +47,7 @@ class FindingCode(enum.StrEnum):
     IMAGE_MISSING = "ImageMissing"
     CHAIN_UNREADABLE = "ChainUnreadable"
     CHAIN_BROKEN = "ChainBroken"
+    IMAGE_CORRUPT = "ImageCorrupt"
     BACKING_FORMAT_MISSING = "BackingFormatMissing"
     DEFINITIONS_DISAGREE = "DefinitionsDisagree"
     CHAIN_DEEP = "ChainDeep"

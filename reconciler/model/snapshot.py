@@ -41,6 +41,8 @@ class SnapshotDisk:
     revert_overlay: ImagePath | None = None
     #: the guest could write to it at that moment
     is_writable: bool = True
+    #: what made it more, or less, than all of a plain image
+    oddity: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class SnapshotRecord:
     disks: tuple[SnapshotDisk, ...] = ()
     #: images that only the inner ``<inactiveDomain>`` names, no disk of ``<domain>``
     inactive_sources: tuple[ImagePath, ...] = ()
+    #: sources in it whose place nobody can tell
+    unresolved: tuple[str, ...] = ()
     #: the uid of our intent that names this very snapshot, from the ledger copy it was born with
     uid: str | None = None
     #: a hold lies in that copy: no pruning takes it, until it is released by its name

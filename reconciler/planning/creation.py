@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from reconciler.model.action import CreateSnapshot, NewOverlay
+from reconciler.model.chain import Presence
 from reconciler.model.desired import (
     CaptureType,
     DesiredDomain,
@@ -16,7 +17,7 @@ from reconciler.model.names import DiskTarget, ImagePath, folder_of
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
-from reconciler.planning import capture, overlay_names, safety, transience
+from reconciler.planning import capture, fellow_disks, oddities, overlay_names, safety, transience
 from reconciler.planning.index import Role
 from reconciler.planning.world import World
 
@@ -201,6 +202,9 @@ def _chosen(
             if disk.is_writable:
                 skipped.append(disk.target)
             continue
+        refused = _unsound(world, snapshot, disk)
+        if refused is not None:
+            return refused
         cause = _why_not_captured(world, disk)
         if cause is not None:
             return _refuse(snapshot, RefusalCode.DISK_NOT_SUPPORTED, disk=disk.target, cause=cause)
@@ -223,6 +227,17 @@ def _chosen(
     return tuple(disks), tuple(skipped)
 
 
+def _unsound(world: World, snapshot: DesiredSnapshot, disk: Disk) -> Refusal | None:
+    """Not all there (the guest may be started without it), or marked as corrupt."""
+    chain = oddities.chain_of(world, disk)
+    for path in chain if disk.is_on_storage else ():
+        if world.image(path).presence is Presence.MISSING and not world.domain.is_active:
+            return _refuse(snapshot, RefusalCode.STORAGE_ABSENT, disk=disk.target, image=path)
+        if world.image(path).is_corrupt:
+            return oddities.why_not(world, (path,), disk=disk.target, snapshot=snapshot.name)
+    return None
+
+
 def other_writers(world: World, disk: Disk) -> tuple[str, ...]:
     """Other domains that write, or will, to an image the snapshot would freeze."""
     writers = {
@@ -235,7 +250,7 @@ def other_writers(world: World, disk: Disk) -> tuple[str, ...]:
 
 
 def _why_not_captured(world: World, disk: Disk) -> str | None:
-    cause = why_not_supported(world, disk)
+    cause = why_not_supported(world, disk) or fellow_disks.why_not(world, disk)
     if cause is None and disk.chain is None:
         return "on a chain that cannot be read whole"
     return cause
@@ -259,11 +274,9 @@ def why_not_supported(world: World, disk: Disk) -> str | None:
     if disk.is_passing_name:
         # libvirt writes the definition's name into the overlay
         return f"named so that it may mean another device after a reboot; name it {disk.source}"
-    image = world.image(disk.source) if disk.source else None
-    if disk.is_encrypted or (image and image.is_encrypted):
-        return "encrypted"
-    if image and image.has_data_file:
-        return "a qcow2 image with an external data file"
+    oddity = oddities.of_disk(world, disk)
+    if oddity is not None:
+        return oddity
     if disk.format not in ("qcow2", "raw"):
         return f"in format {disk.format}"
     return None

@@ -39,7 +39,7 @@ def why_not_delete(world: World, action: DeleteSnapshot) -> Refusal | None:
     for why in (
         safety.why_held(world, action.snapshot),
         letting_go.why_not(world, action.snapshot),
-        safety.undescribed(world),
+        *(safety.hidden(world, path, disk=disk) for disk, path in action.images[:1]),
     ):
         if why is not None:
             return why

@@ -54,7 +54,7 @@ def _of_host(
     for folder in unwritable:
         yield finding(FindingCode.STATE_NOT_WRITABLE, folder=folder)
     if index.host.is_local:
-        yield from _hidden(index)
+        yield from _unseen(index)
     yield from _folders(index.host, declared)
 
 
@@ -73,11 +73,20 @@ def dotted(version: int) -> str:
     return f"{version // 1_000_000}.{version // 1000 % 1000}.{version % 1000}"
 
 
-def _hidden(index: HostIndex) -> Iterator[Finding]:
-    """One finding a folder: who may not read one image mostly may not read any."""
+def _unseen(index: HostIndex) -> Iterator[Finding]:
+    """Who may not read one image mostly may not read any: one finding a folder."""
     by_folder: dict[str, list[ImagePath]] = {}
-    for path in index.hidden:
-        by_folder.setdefault(folder_of(path), []).append(path)
+    for who in index.unseen:
+        if who.cause is None and who.image is not None:
+            by_folder.setdefault(folder_of(who.image), []).append(who.image)
+        else:
+            yield finding(
+                FindingCode.READER_UNKNOWN,
+                reader=who.reader,
+                cause=who.cause,
+                missing=who.image if who.is_missing else None,
+                file=who.image if who.domain is None else None,
+            )
     for folder, paths in sorted(by_folder.items()):
         yield finding(
             FindingCode.IMAGES_UNREADABLE,

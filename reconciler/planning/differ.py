@@ -38,7 +38,7 @@ from reconciler.model.ledger import EntryState, LedgerEntry, LedgerProblem, Requ
 from reconciler.model.names import ImagePath
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
 from reconciler.model.suspension import ByHand
-from reconciler.planning import jobs, storage
+from reconciler.planning import jobs, oddities, storage
 from reconciler.planning.world import World
 
 
@@ -194,6 +194,8 @@ def unsound_disks(world: World) -> Iterator[Difference]:
     for disk in domain.disks:
         if not disk.is_on_storage or not disk.is_writable or disk.source is None:
             continue
+        if _is_left_out(world, disk):
+            continue
         broken = _break(world, disk)
         if broken is not None:
             image, cause = broken
@@ -206,9 +208,24 @@ def unsound_disks(world: World) -> Iterator[Difference]:
             )
 
 
+def _is_left_out(world: World, disk: Disk) -> bool:
+    """No chain that could break: libvirt starts the guest without it, or it is no disk for us anyway.
+
+    The second is told where somebody wants it in a snapshot.
+    """
+    assert disk.source is not None
+    is_missing = any(
+        world.image(path).presence is Presence.MISSING for path in oddities.chain_of(world, disk)
+    )
+    is_left = disk.is_optional and is_missing and not world.domain.is_active
+    return is_left or oddities.is_odd(world, disk)
+
+
 def _break(world: World, disk: Disk) -> tuple[ImagePath, str] | None:
     """Where the chain of *disk* ends too soon; a running guest may hold files that were removed."""
     assert disk.source is not None
+    if disk.is_stated_elsewhere:
+        return disk.source, "the definition states that it stands on what is no file of this host"
     chain = disk.chain.images if disk.chain else world.walk(disk.source)
     for path in chain:
         image = world.image(path)
@@ -219,7 +236,8 @@ def _break(world: World, disk: Disk) -> tuple[ImagePath, str] | None:
         if disk.chain is None and image.backing is not None and image.backing_format is None:
             return path, "no backing format"
     if disk.chain is None:
-        return disk.source, "unreadable"
+        path = next((path for path in chain if not world.image(path).is_examined), disk.source)
+        return path, world.image(path).cause or "unreadable"
     for path in chain:
         image = world.image(path)
         if image.is_examined and image.backing != disk.chain.below(path):

@@ -29,7 +29,7 @@ from reconciler.model.finding import Finding, FindingCode, finding
 from reconciler.model.names import DiskTarget, ImagePath, folder_of
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture
-from reconciler.planning import creation, differ, frozen, overlay_names, storage
+from reconciler.planning import creation, differ, frozen, oddities, overlay_names, storage
 from reconciler.planning.differ import Declared
 from reconciler.planning.world import World
 
@@ -52,6 +52,7 @@ def examine(world: World, wish: Declared) -> Iterator[Finding]:
         return
     yield from _disagreements(world, wish)
     yield from _formats(world)
+    yield from _corrupt(world)
     yield from _depths(world, wish)
     yield from _neighbours(world)
     yield from _internal(world)
@@ -262,6 +263,16 @@ def _formats(world: World) -> Iterator[Finding]:
                     image=path,
                     backing=world.image(path).backing,
                 )
+
+
+def _corrupt(world: World) -> Iterator[Finding]:
+    """Images that QEMU gave up, in a chain or in a snapshot."""
+    disks = [disk for disks in world.domain.definitions for disk in disks]
+    tops = [path for disk in disks for path in oddities.chain_of(world, disk)]
+    tops += [d.source for r in world.domain.records for d in r.external_disks if d.source]
+    for path in sorted({path for top in tops for path in world.walk(top)}):
+        if world.image(path).is_corrupt:
+            yield finding(FindingCode.IMAGE_CORRUPT, domain=world.domain.name, image=path)
 
 
 def _written(world: World) -> Iterator[Disk]:

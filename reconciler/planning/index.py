@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.model.chain import Image, Presence
+from reconciler.model.chain import Image
 from reconciler.model.domain import Disk, ObservedDomain, ObservedHost
 from reconciler.model.ledger import EntryState
 from reconciler.model.names import DomainName, DomainUuid, ImagePath, SnapshotName
+from reconciler.planning.unseen import Unseen, unseen
 
 
 class Role(enum.StrEnum):
@@ -45,8 +46,8 @@ class HostIndex:
     images: Mapping[ImagePath, Image]
     children: Mapping[ImagePath, tuple[ImagePath, ...]]
     namings: Mapping[ImagePath, tuple[Naming, ...]]
-    #: images nobody could look into: each may stand on any other
-    hidden: tuple[ImagePath, ...]
+    #: who may read any image, as far as can be told
+    unseen: tuple[Unseen, ...]
 
 
 def index_of(host: ObservedHost) -> HostIndex:
@@ -63,7 +64,7 @@ def index_of(host: ObservedHost) -> HostIndex:
         images=images,
         children=children_of(images, host.domains),
         namings={path: tuple(namings) for path, namings in named.items()},
-        hidden=tuple(sorted(_hidden(host))),
+        unseen=tuple(unseen(host, images)),
     )
 
 
@@ -80,30 +81,15 @@ def _sharing(
     ]
 
 
-def _hidden(host: ObservedHost) -> Iterator[ImagePath]:
-    """Unread headers, but for raw images and those whose place a running QEMU tells."""
-    told = {
-        path
-        for domain in host.domains
-        for disks in domain.definitions
-        for disk in disks
-        if disk.chain is not None
-        for path in disk.chain
-    }
-    for image in host.images:
-        unread = not image.is_examined and image.presence is not Presence.MISSING
-        if unread and image.format != "raw" and image.path not in told:
-            yield image.path
-
-
 def children_of(
     images: Mapping[ImagePath, Image], domains: tuple[ObservedDomain, ...]
 ) -> dict[ImagePath, tuple[ImagePath, ...]]:
     """For each image those that stand on it: by header, and by live chains where no header was read."""
     found: dict[ImagePath, set[ImagePath]] = defaultdict(set)
     for image in images.values():
-        if image.backing is not None:
-            found[image.backing].add(image.path)
+        for below in (image.backing, *image.also_reads):
+            if below is not None:
+                found[below].add(image.path)
     for domain in domains:
         for disks in domain.definitions:
             for disk in disks:
@@ -155,19 +141,19 @@ def _of_ledger(domain: ObservedDomain) -> Iterator[Naming]:
 
 
 def _of_disk(domain: ObservedDomain, disk: Disk) -> list[Naming]:
-    if disk.source is None:
-        return []
-    writable = disk.is_writable
-    found = [
-        Naming(
-            path=disk.source,
-            role=Role.ACTIVE,
-            domain=domain.name,
-            uuid=domain.uuid,
-            is_writable=writable,
+    found = []
+    if disk.source is not None:
+        found.append(
+            Naming(
+                path=disk.source,
+                role=Role.ACTIVE,
+                domain=domain.name,
+                uuid=domain.uuid,
+                is_writable=disk.is_writable,
+            )
         )
-    ]
-    for chain in (disk.chain, disk.stated):
-        for path in chain.images[:-1] if chain else ():
-            found.append(Naming(path=path, role=Role.STATED, domain=domain.name, uuid=domain.uuid))
+    chains = [chain.images for chain in (disk.chain, disk.stated) if chain is not None]
+    below = [path for images in chains for path in images if path != disk.source]
+    for path in (*below, *disk.also_reads):
+        found.append(Naming(path=path, role=Role.STATED, domain=domain.name, uuid=domain.uuid))
     return found

@@ -87,7 +87,7 @@ def _unstartable(off: World) -> Refusal | None:
         return absent
     limit = creation.libvirt_limit(off)
     for disk in off.domain.disks:
-        if not disk.is_on_storage or disk.source is None:
+        if not disk.is_on_storage or disk.source is None or disk.is_optional:
             continue
         chain = disk.chain.images if disk.chain else (disk.source,)
         for path in chain:

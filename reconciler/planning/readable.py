@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from reconciler.model.chain import Presence
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName, folder_of
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.planning import oddities
 from reconciler.planning.world import World
 
 
@@ -15,8 +16,9 @@ def why_not(
     *,
     disk: DiskTarget | None = None,
 ) -> Refusal | None:
-    """The first of *paths* that is missing, or that nobody could look into; None when all are fine."""
-    for path in paths:
+    """The first of *paths* that is missing, that nobody could look into, or that is no plain image."""
+    images = tuple(paths)
+    for path in images:
         image = world.image(path)
         if image.presence is Presence.MISSING:
             return refusal(RefusalCode.STORAGE_ABSENT, snapshot=snapshot, image=path, disk=disk)
@@ -28,4 +30,4 @@ def why_not(
                 disk=disk,
                 folder=folder_of(path),
             )
-    return None
+    return oddities.why_not(world, images, disk=disk, snapshot=snapshot)

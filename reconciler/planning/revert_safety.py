@@ -1,11 +1,10 @@
 """Law 1 for a revert: nothing is lost by going back, proven anew right before it."""
 
 from reconciler.model.action import RevertInternal, RevertSnapshot
-from reconciler.model.chain import Presence
-from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
+from reconciler.model.names import ImagePath, SnapshotName, base_name
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import DiskCapture
-from reconciler.planning import capture, frozen, identity, readable
+from reconciler.planning import capture, frozen, identity, oddities, readable, safety
 from reconciler.planning.frozen import Standing
 from reconciler.planning.world import World
 
@@ -23,8 +22,9 @@ def why_not_revert(world: World, action: RevertSnapshot) -> Refusal | None:
         if changed is not None:
             return _no_revert(action, f"{changed}, which it froze, was written to since")
         unread = readable.why_not(world, action.snapshot, below, disk=new.target)
-        if unread is not None:
-            return unread
+        odd = unread or oddities.why_not_disk(world, new.target, (action.snapshot,))
+        if odd is not None:
+            return Refusal(code=odd.code, snapshot=action.snapshot, facts=odd.facts)
         written = next((path for path in below if path in world.written), None)
         if written is not None:
             return _no_revert(action, f"{written} is written to")
@@ -47,9 +47,10 @@ def why_not_revert_internal(world: World, action: RevertInternal) -> Refusal | N
         disk, image = world.disk(target), world.image(path)
         if disk is None or disk.source != path:
             return _no_revert(action, f"{target} is not on {path} any more, which holds it")
-        if image.presence is not Presence.PRESENT or not image.is_examined:
-            code = RefusalCode.NEEDS_LOCAL_ACCESS
-            return refusal(code, snapshot=action.snapshot, image=path, folder=folder_of(path))
+        unread = readable.why_not(world, action.snapshot, world.walk(path), disk=target)
+        hidden = unread or safety.hidden(world, path, disk=target)
+        if hidden is not None:
+            return Refusal(code=hidden.code, snapshot=action.snapshot, facts=hidden.facts)
         if image.internal_snapshots.count(action.snapshot) != 1:
             return _no_revert(action, f"{path} holds {action.snapshot} not exactly once")
         other = image.mistaken_for(action.snapshot)

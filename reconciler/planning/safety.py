@@ -16,7 +16,7 @@ from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import SnapshotRecord
-from reconciler.planning import frozen, jobs, letting_go, space
+from reconciler.planning import frozen, jobs, letting_go, oddities, space, unseen
 from reconciler.planning.world import World
 
 
@@ -115,17 +115,12 @@ def _unreadable(
             return refusal(
                 RefusalCode.NEEDS_LOCAL_ACCESS, image=path, disk=action.disk, folder=folder_of(path)
             )
-    return _hidden(world, disk=action.disk)
+    return hidden(world, action.base, disk=action.disk)
 
 
-def _hidden(world: World, *, disk: str | None) -> Refusal | None:
-    """A domain that nobody can describe, an image that nobody could look into: each may stand on
-    any other."""
-    why = undescribed(world)
-    if why is not None or not world.hidden:
-        return why
-    path = world.hidden[0]
-    return refusal(RefusalCode.NEEDS_LOCAL_ACCESS, image=path, disk=disk, folder=folder_of(path))
+def hidden(world: World, path: ImagePath, *, disk: str | None = None) -> Refusal | None:
+    """Whoever cannot be described or looked into may stand on *path*, as on any other image."""
+    return undescribed(world) or unseen.why_not(world.unseen, image=path, disk=disk)
 
 
 def undescribed(world: World) -> Refusal | None:
@@ -167,7 +162,13 @@ def _unfit(
             return refusal(
                 RefusalCode.DISK_NOT_SUPPORTED, image=path, disk=action.disk, cause=cause
             )
-    return None
+    said = oddities.why_not_disk(world, action.disk, action.snapshots)
+    if said is not None:
+        return said
+    above = action.rebased if isinstance(action, CommitOverlays) else ()
+    disk = world.disk(action.disk)
+    chain = oddities.chain_of(world, disk) if disk is not None else ()
+    return oddities.why_not(world, (*world.walk(action.top), *above, *chain), disk=action.disk)
 
 
 def _other_readers(
@@ -274,7 +275,7 @@ def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:
         return _still_read(path, "file", base_name(path))
     if not image.is_examined or not world.is_listed(path):
         return refusal(RefusalCode.NEEDS_LOCAL_ACCESS, image=path, folder=folder_of(path))
-    why = _hidden(world, disk=None)
+    why = hidden(world, path)
     if why is not None:
         return why
     domains = world.readers_elsewhere(path)

@@ -26,6 +26,7 @@ from reconciler.model.names import (
 )
 from reconciler.model.snapshot import SnapshotRecord
 from reconciler.planning.index import HostIndex, Naming, Role, children_of, namings_of
+from reconciler.planning.unseen import Unseen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +42,8 @@ class World:
     images: Mapping[ImagePath, Image]
     foreign: Mapping[ImagePath, tuple[Naming, ...]]
     declared_folders: tuple[str, ...] = ()
-    #: images of the host that nobody could look into: each may stand on any other
-    hidden: tuple[ImagePath, ...] = ()
+    #: who on the host may read any image, as far as can be told
+    unseen: tuple[Unseen, ...] = ()
     #: what ``frozen.moments`` found of each record: it is asked often, and a world does not change
     moments: dict[SnapshotName, Any] = field(
         default_factory=dict, init=False, compare=False, repr=False
@@ -325,5 +326,5 @@ def world_of(
         images={path: index.images[path] for path in sorted(near) if path in index.images},
         foreign=foreign,
         declared_folders=tuple(resolved(index.host, folder) for folder in declared_folders),
-        hidden=index.hidden,
+        unseen=index.unseen,
     )

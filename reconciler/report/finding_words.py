@@ -58,6 +58,16 @@ WORDS: dict[Code, FindingWords] = {
         meaning="What an image stands on is in its header. While one of them cannot be read, no "
         "image of the host is proven unused.",
     ),
+    Code.READER_UNKNOWN: FindingWords(
+        sentence="what {reader} stands on cannot be told: {cause}",
+        hint="[mount the folder of {missing!q}, or start its pool; ]"
+        "[to make it stand by itself, while nobody uses it: qemu-img rebase -b '' {file!q}; ]"
+        "to look: virsh pool-list --all; virsh domblklist",
+        meaning="It may stand on any image of the host, so none is merged, rewritten or removed. "
+        "A domain whose disk is out of sight (a folder that is not mounted, a pool that is not "
+        "there) counts as a reader of everything, and so does an image on top of something that "
+        "is no file of this host. Moving such a file away would hide it, and not what it reads.",
+    ),
     Code.LOW_SPACE: FindingWords(
         sentence="{folder} has {free} free[ of {size}]",
         hint="df -h {folder!q}; make room",
@@ -176,6 +186,13 @@ WORDS: dict[Code, FindingWords] = {
         hint=f"{_TREE}; qemu-img info -U --backing-chain {{image!q}}; virsh dumpxml {{domain!q}}",
         meaning="libvirt obeys a `<backingStore>` in the definition without looking at the files: "
         "the guest may start on the wrong data. Keep copies of all images before you change any.",
+    ),
+    Code.IMAGE_CORRUPT: FindingWords(
+        sentence="QEMU has marked {image} as corrupt",
+        hint="keep a copy; then, with the guest shut off: qemu-img check {image!q}",
+        meaning="QEMU met metadata in it that contradict each other, and opens it no more for "
+        "writing: a guest on it does not start. Nothing is merged into it or out of it, and no "
+        "snapshot is taken on it. `qemu-img check` says what is wrong, and repairs it with `-r all`.",
     ),
     Code.BACKING_FORMAT_MISSING: FindingWords(
         sentence="{image} does not say which format its backing file has",

@@ -46,9 +46,10 @@ WORDS: dict[Code, Words] = {
     Code.CHAIN_BROKEN: Words(
         sentence="cannot change {thing}: the backing chain of {disk|a disk} is not sound"
         "[, at {image}][: {cause}]",
-        hint="virtsnap tree {domain!q}; then qemu-img info -U --backing-chain {image!q|IMAGE}",
-        meaning="Files, definition and image headers of this disk contradict each other. Whatever "
-        "is changed on top of that could lose data.",
+        hint="[keep a copy, and with the guest shut off: qemu-img check {corrupt!q}; ]"
+        "virtsnap tree {domain!q}; qemu-img info -U --backing-chain {image!q|IMAGE}",
+        meaning="Files, definition and image headers of this disk contradict each other, or QEMU has "
+        "marked an image as corrupt. Whatever is changed on top of that could lose data.",
         by_hand="Keep copies of all images of the disk first. Put the header right with "
         "`qemu-img rebase -u -F FORMAT -b BASE IMAGE` only while the domain is shut off, and only "
         "if you know what the base was.",
@@ -376,14 +377,20 @@ WORDS: dict[Code, Words] = {
         by_hand="Bring the storage back. If the image is really gone, restore it from a backup.",
     ),
     Code.UNMANAGED_READER: Words(
-        sentence="cannot remove {thing}: {image|an image} is read by[ {kind}] {reader|somebody else}",
-        hint="keep it in {manifest} as long as {reader|the other reader} is needed, or make that "
-        "independent of {image|the image} first; to look: virtsnap tree {domain!q}",
+        sentence="cannot remove {thing}: {image|an image} is read by[ {kind}] "
+        "{reader|somebody else}[, as far as can be told: {cause}]",
+        hint="[mount the folder of {missing!q}, or start its pool; ]"
+        "[let {unresolved} name its disk by a pool that is there: virsh pool-list --all; ]"
+        "[set `unmanaged: adopt` and declare {adoptable}; ]"
+        "keep it until that reader is gone[, or make that stand by itself, while nobody uses it: "
+        "qemu-img rebase -b '' {file!q}]; to look: virtsnap tree {domain!q}",
         meaning="Merging data into an image changes it for everybody who reads it: another "
-        "domain, an image file, a snapshot that virtsnap does not manage. That would corrupt them.",
-        by_hand="Keep the snapshot, or make the other reader independent: `virsh blockpull` of a running "
-        "domain; `qemu-img rebase -b '' IMAGE` (never with `-u`) of a file that nobody has open; a "
-        "snapshot is adopted, and goes first. Moving the file away makes nothing safe: it is only out "
-        "of sight, and wrong when it comes back.",
+        "domain, an image file, a snapshot that virtsnap does not manage. That would corrupt them. "
+        "A domain with a disk that is out of sight counts as a reader of every image: a volume of a "
+        "pool that is not there, a folder that is not mounted. So does an image on top of what is no "
+        "file of this host.",
+        by_hand="Make the other reader independent (`qemu-img rebase -b ''`, `virsh blockpull`), "
+        "adopt the snapshot, wait, or keep it. Never move the reader's file away: out of sight, it "
+        "still stands on the image.",
     ),
 }

@@ -28,6 +28,12 @@ class FakeDisk:
     is_shareable: bool = False
     is_excluded: bool = False
     is_optional: bool = False
+    #: what makes its source a part of a file
+    oddity: str | None = None
+    #: a volume of a pool that is not there, which lies at *source*
+    unresolved: str | None = None
+    #: the definition states that it stands on what is no file
+    is_stated_elsewhere: bool = False
     stated: tuple[ImagePath, ...] | None = None
     #: of a persistent definition: only what stands above this image is spelled out, no end is
     spelled_above: ImagePath | None = None

@@ -9,6 +9,7 @@ from reconciler.model.chain import (
     FileIdentity,
     Image,
     Presence,
+    Unread,
 )
 from reconciler.model.domain import (
     BlockJob,
@@ -158,10 +159,19 @@ def _disk(
     world: World, disk: FakeDisk, chain: BackingChain | None, *, stated: BackingChain | None
 ) -> Disk:
     file = world.storage.files.get(disk.source)
+    if disk.unresolved is not None:
+        return Disk(
+            target=disk.target,
+            kind=DiskKind.OTHER,
+            format=disk.format,
+            unresolved=disk.unresolved,
+        )
     return Disk(
         target=disk.target,
         kind=DiskKind.BLOCK if file is not None and file.is_device else DiskKind.FILE,
         source=disk.source,
+        oddity=disk.oddity,
+        is_stated_elsewhere=disk.is_stated_elsewhere,
         format=disk.format,
         device=disk.device,
         is_readonly=disk.is_readonly,
@@ -238,6 +248,8 @@ def _declared(world: World, domains: list[FakeDomain]) -> dict[ImagePath, str]:
     said: dict[ImagePath, str] = {}
     for domain in domains:
         for disk in (disk for definition in domain.definitions for disk in definition.disks):
+            if disk.unresolved is not None:
+                continue
             said.setdefault(disk.source, disk.format)
             for path in disk.stated or ():
                 said.setdefault(path, _true_format(world, path))
@@ -305,9 +317,18 @@ def _image(world: World, path: ImagePath, said: str | None) -> Image:
         is_missing = file is None and is_accessible
         presence = Presence.MISSING if is_missing else Presence.UNKNOWN
         return Image(path=path, format=image_format, presence=presence, is_examined=False)
+    if file.is_spoilt or file.stands_on is not None:
+        return Image(
+            path=path,
+            format=image_format,
+            is_examined=False,
+            unread=Unread.NO_IMAGE if file.is_spoilt else Unread.UNTOLD,
+            cause="it is no qcow2 image" if file.is_spoilt else f"it stands on {file.stands_on}",
+        )
     return Image(
         path=path,
         format=image_format,
+        is_corrupt=file.is_corrupt,
         backing=file.backing,
         backing_format=file.backing_format,
         virtual_size=file.virtual_size,

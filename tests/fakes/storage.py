@@ -42,11 +42,16 @@ class FakeFile:
     virtual_size: int = 1 << 30
     has_data_file: bool = False
     is_encrypted: bool = False
+    is_corrupt: bool = False
     is_readable: bool = True
     #: told apart from another file of that name, before it or after it
     inode: int = 0
     #: of zero bytes: somebody holds the name
     is_empty: bool = False
+    #: no QEMU can open it as what it is said to be
+    is_spoilt: bool = False
+    #: what it stands on beside, or instead of, its backing is no file of this host
+    stands_on: str | None = None
 
     @property
     def is_device(self) -> bool:
@@ -138,6 +143,8 @@ class Storage:
         while step is not None:
             file = self.files.get(step)
             if file is None or step in images or (as_we_see and not self.is_open_to_us(file)):
+                return None
+            if file.is_spoilt or file.stands_on is not None:
                 return None
             images.append(step)
             step = file.backing

@@ -10,6 +10,7 @@ from reconciler.hypervisor.describing import Describer
 from reconciler.hypervisor.fetch import Fetched
 from reconciler.hypervisor.images import ImageShelf
 from reconciler.hypervisor.paths import PathBook
+from reconciler.hypervisor.volumes import VolumeBook
 from reconciler.model.names import DomainName, DomainUuid
 
 UUID = DomainUuid("6f1f5f9e-0000-4000-8000-000000000001")
@@ -50,26 +51,28 @@ def shelf() -> ImageShelf:
 def test_the_same_text_is_not_parsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     describer, image = Describer(), tmp_path / "base.qcow2"
     image.touch()
-    first = describer.described(fetched(image), shelf())
+    first = describer.described(fetched(image), shelf(), VolumeBook(None))
     monkeypatch.setattr(describing, "parse", None)
 
-    second = describer.described(replace(fetched(image), state=(1, 1)), shelf())
+    second = describer.described(replace(fetched(image), state=(1, 1)), shelf(), VolumeBook(None))
 
     assert second == replace(first, fetched=second.fetched)
     assert second.fetched.state == (1, 1)
     describer.forget_all_but([])
     with pytest.raises(TypeError):
-        describer.described(fetched(image), shelf())
+        describer.described(fetched(image), shelf(), VolumeBook(None))
 
 
 def test_other_text_and_another_current_snapshot_are_seen(tmp_path: Path) -> None:
     describer = Describer()
-    describer.described(fetched(tmp_path / "a"), shelf())
+    describer.described(fetched(tmp_path / "a"), shelf(), VolumeBook(None))
 
-    (record,) = describer.described(fetched(tmp_path / "b"), shelf()).records
+    (record,) = describer.described(fetched(tmp_path / "b"), shelf(), VolumeBook(None)).records
     assert record.disks[0].source == str(tmp_path / "b")
     assert record.is_current
-    (record,) = describer.described(replace(fetched(tmp_path / "b"), current=None), shelf()).records
+    (record,) = describer.described(
+        replace(fetched(tmp_path / "b"), current=None), shelf(), VolumeBook(None)
+    ).records
     assert not record.is_current
 
 
@@ -80,6 +83,6 @@ def test_a_link_that_leads_elsewhere_now_is_followed(tmp_path: Path) -> None:
         link.unlink(missing_ok=True)
         link.symlink_to(tmp_path / name)
 
-        (record,) = describer.described(fetched(link), shelf()).records
+        (record,) = describer.described(fetched(link), shelf(), VolumeBook(None)).records
 
         assert record.disks[0].source == str(tmp_path / name)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.hypervisor import qcow2
+from reconciler.hypervisor import backing_names
 from reconciler.hypervisor.images import ImageShelf
 from reconciler.hypervisor.paths import PathBook
 from reconciler.model.chain import Image
@@ -164,9 +164,9 @@ def test_a_backing_name_made_to_hurt_is_read_or_breaks_the_chain(
 def test_the_names_that_lead_elsewhere_are_known_for_what_they_are(tmp_path: Path) -> None:
     below = {"driver": "qcow2", "file": {"driver": "file", "filename": "/x"}}
 
-    assert qcow2.parsed_name("json:" + json.dumps(below)).path == "/x"
-    assert qcow2.parsed_name("nbd://h/x").path is None
-    assert qcow2.parsed_name("../../x").path == "../../x"
+    assert backing_names.parsed_name("json:" + json.dumps(below)).path == "/x"
+    assert backing_names.parsed_name("nbd://h/x").path is None
+    assert backing_names.parsed_name("../../x").path == "../../x"
 
 
 def test_a_fifo_a_device_and_a_folder_are_never_waited_for(

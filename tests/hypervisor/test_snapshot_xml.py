@@ -16,7 +16,9 @@ def uuid_in(root: Element) -> DomainUuid:
 
 def read(text: str, *, is_current: bool = False) -> SnapshotRecord:
     root = parse(text)
-    return snapshot_xml.record(root, uuid=uuid_in(root), is_current=is_current, canonical=ImagePath)
+    return snapshot_xml.record(
+        root, uuid=uuid_in(root), is_current=is_current, canonical=ImagePath, place=lambda _: None
+    )
 
 
 def last(path: str | None) -> str:
@@ -94,7 +96,11 @@ def test_a_clone_does_not_inherit_the_intent() -> None:
     root = parse(capture("ledger/03-snapshot"))
 
     record = snapshot_xml.record(
-        root, uuid=DomainUuid("another"), is_current=False, canonical=ImagePath
+        root,
+        uuid=DomainUuid("another"),
+        is_current=False,
+        canonical=ImagePath,
+        place=lambda _: None,
     )
 
     assert record.uid is None

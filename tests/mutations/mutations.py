@@ -98,8 +98,8 @@ MUTATIONS = (
     Mutation(
         name="images that nobody could look into block no merge",
         file="reconciler/planning/safety.py",
-        old="    return _hidden(world, disk=action.disk)\n\n\ndef _hidden",
-        new="    return None\n\n\ndef _hidden",
+        old="    return hidden(world, action.base, disk=action.disk)\n",
+        new="    return None\n",
         tests=(_DEATHS,),
     ),
     Mutation(

@@ -211,6 +211,18 @@ def _internal() -> ObservedHost:
     return fake.observe()
 
 
+def _out_of_sight() -> ObservedHost:
+    fake = host(domain("web01", vda="base"), domain("db01", shut_off, vda="other"))
+    Person(fake).remove_file(image("other"))
+    return fake.observe()
+
+
+def _corrupt() -> ObservedHost:
+    fake = healthy("s1")
+    fake.world.storage.file(image("base")).is_corrupt = True
+    return fake.observe()
+
+
 SICK: dict[Code, Callable[[], ObservedHost]] = {
     Code.LIBVIRT_TOO_OLD: lambda: healthy(version=8_000_000).observe(),
     Code.LIBVIRT_DEEP_CHAINS: lambda: healthy(version=11_003_000).observe(),
@@ -218,6 +230,7 @@ SICK: dict[Code, Callable[[], ObservedHost]] = {
     Code.FOLDER_NOT_LISTED: lambda: with_folder(healthy().observe(), is_listed=False),
     Code.FOLDER_NOT_WRITABLE: lambda: with_folder(healthy().observe(), is_writable=False),
     Code.IMAGES_UNREADABLE: _unreadable,
+    Code.READER_UNKNOWN: _out_of_sight,
     Code.LOW_SPACE: lambda: with_folder(healthy().observe(), free=1 << 31, size=1 << 40),
     Code.STORAGE_SHARED: lambda: with_folder(healthy().observe(), is_shared=True),
     Code.PAUSED_ON_ERROR: lambda: with_domain(healthy().observe(), is_paused_on_error=True),
@@ -238,6 +251,7 @@ SICK: dict[Code, Callable[[], ObservedHost]] = {
     Code.IMAGE_MISSING: _missing,
     Code.CHAIN_UNREADABLE: _hidden_chain,
     Code.CHAIN_BROKEN: _stated_wrongly,
+    Code.IMAGE_CORRUPT: _corrupt,
     Code.BACKING_FORMAT_MISSING: _no_format,
     Code.DEFINITIONS_DISAGREE: _disagree,
     Code.CHAIN_DEEP: lambda: healthy(*(f"s{n}" for n in range(20)), version=11_003_000).observe(),
