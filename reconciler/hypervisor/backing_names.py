@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 _PREFIXES = ("file:", "host_device:")
@@ -37,6 +37,8 @@ class BackingName:
     path: str | None = None
     #: the driver, where the name itself says it
     format: str | None = None
+    #: a relative *path* counts from where QEMU stands, not from the overlay: it has a protocol
+    is_from_root: bool = False
     #: it is less, or more, than all of the image *path*: in what way
     oddity: str | None = None
     #: files that it names where *path* does not tell all
@@ -46,10 +48,11 @@ class BackingName:
 def parsed_name(name: str) -> BackingName:
     """*name* as a path, where it is one."""
     if name.startswith("json:"):
-        return _from_json(name[len("json:") :])
+        found = _from_json(name[len("json:") :])
+        return replace(found, is_from_root=found.path is not None)
     for prefix in _PREFIXES:
         if name.startswith(prefix):
-            return BackingName(path=name[len(prefix) :])
+            return BackingName(path=name[len(prefix) :], is_from_root=True)
     before, colon, _ = name.partition(":")
     # QEMU takes a colon before the first slash for the end of a protocol.
     return BackingName() if colon and "/" not in before else BackingName(path=name)

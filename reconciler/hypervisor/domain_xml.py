@@ -243,9 +243,9 @@ def _layer(element: Element, image_format: str, place: PlaceOf) -> Layer:
     data = source.find("dataStore")
     oddity = None
     if source.find("slices") is not None:
-        oddity = "its source is a part of a file (slices)"
+        oddity = "on a part of a file (slices)"
     elif data is not None:
-        oddity = "its data lies in another file (dataStore)"
+        oddity = "on an image whose data lies in another file (dataStore)"
     beside = None if data is None else source_of(data)[1]
     return replace(layer, oddity=oddity, is_encrypted=encryption, also=(beside,) if beside else ())
 

@@ -5,7 +5,7 @@ import stat
 from dataclasses import replace
 
 from reconciler.hypervisor import looking, qcow2
-from reconciler.hypervisor.backing_names import parsed_name
+from reconciler.hypervisor.backing_names import BackingName, parsed_name
 from reconciler.hypervisor.devices import number_of
 from reconciler.hypervisor.looking import RAW, Looked
 from reconciler.hypervisor.paths import PathBook
@@ -85,7 +85,7 @@ class ImageShelf:
                 return None
             if name is None or name.path is None:
                 return BackingChain(tuple(reversed(images)))
-            spelled = _beside(spelled or self._names(current)[0], name.path)
+            spelled = _led_to(name, spelled or self._names(current)[0])
             backing, below = self.spelled(spelled), image.backing_format
             if below is None:
                 # Without a recorded format libvirt takes a bottom image, nothing more (facts §3.4).
@@ -185,10 +185,19 @@ class ImageShelf:
         if name is None or name.path is None:
             return []
         names = self._names(looked.image.path)
-        return list(dict.fromkeys(self.spelled(_beside(own, name.path)) for own in names))
+        led_to = [_led_to(name, own) for own in names]
+        # Other programs count such a name from the folder of the overlay all the same.
+        led_to += [_beside(own, name.path) for own in names if name.is_from_root]
+        return list(dict.fromkeys(self.spelled(path) for path in led_to))
 
     def _names(self, path: ImagePath) -> list[str]:
         return [*self._spellings.get(path, ()), path]
+
+
+def _led_to(name: BackingName, spelling: str) -> str:
+    """Where QEMU looks; that of a guest stands in the root folder."""
+    assert name.path is not None
+    return _beside("/" if name.is_from_root else spelling, name.path)
 
 
 def _beside(spelling: str, name: str) -> str:

@@ -82,8 +82,8 @@ def why_not_disk(
 def _said(world: World, target: DiskTarget, snapshots: frozenset[SnapshotName]) -> Iterator[str]:
     for disks in world.domain.definitions:
         for disk in disks:
-            if disk.target == target and disk.oddity is not None:
-                yield disk.oddity
+            if disk.target == target and (disk.is_encrypted or disk.oddity is not None):
+                yield disk.oddity or "encrypted"
     for record in world.domain.records:
         taken = record.disk(target) if record.name in snapshots else None
         if taken is not None and taken.oddity is not None:

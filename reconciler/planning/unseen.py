@@ -34,8 +34,9 @@ class Unseen:
 
 def unseen(host: ObservedHost, images: Mapping[ImagePath, Image]) -> Iterator[Unseen]:
     """1. domains with a source that is nowhere to be found, 2. files that cannot be looked into."""
+    emptied = _emptied(host)
     for domain in sorted(host.domains, key=lambda domain: (domain.name, domain.uuid)):
-        yield from _of_domain(domain, images, is_local=host.is_local)
+        yield from _of_domain(domain, images, emptied, is_local=host.is_local)
     told = {path for domain in host.domains for path in _told(domain)}
     for image in sorted(host.images, key=lambda image: image.path):
         if image.is_examined or image.presence is Presence.MISSING or image.format == _RAW:
@@ -45,7 +46,11 @@ def unseen(host: ObservedHost, images: Mapping[ImagePath, Image]) -> Iterator[Un
 
 
 def _of_domain(
-    domain: ObservedDomain, images: Mapping[ImagePath, Image], *, is_local: bool
+    domain: ObservedDomain,
+    images: Mapping[ImagePath, Image],
+    emptied: frozenset[str],
+    *,
+    is_local: bool,
 ) -> Iterator[Unseen]:
     for disk in (disk for disks in domain.definitions for disk in disks):
         why = _of_disk(disk, images) if is_local else disk.unresolved
@@ -63,6 +68,11 @@ def _of_domain(
             yield Unseen(cause=cause, domain=domain.name, disk=disk.target)
     for record in domain.records:
         yield from _of_record(domain, record)
+        for frozen in record.external_disks:
+            gone = _missing(frozen.source, images) if is_local else None
+            if gone is not None and folder_of(gone.path) in emptied:
+                cause = f"{gone.path} of its snapshot {record.name} is not there now"
+                yield Unseen(cause=cause, image=gone.path, domain=domain.name, is_missing=True)
 
 
 def _of_record(domain: ObservedDomain, record: SnapshotRecord) -> Iterator[Unseen]:
@@ -77,16 +87,27 @@ def _of_disk(disk: Disk, images: Mapping[ImagePath, Image]) -> Image | str | Non
         return disk.unresolved
     if disk.oddity is not None and disk.format != _RAW and disk.chain is None:
         return disk.oddity
-    tops = (disk.source, *(disk.stated or ()), *disk.also_reads)
-    for top in tops if disk.chain is None else disk.also_reads:
-        path, seen = top, set[ImagePath]()
-        while path is not None and path not in seen:
-            seen.add(path)
-            image = images.get(path)
-            if image is not None and image.presence is Presence.MISSING and image.format != _RAW:
-                return image
-            path = image.backing if image is not None else None
+    tops = (*((disk.source,) if disk.chain is None else ()), *(disk.stated or ()), *disk.also_reads)
+    return next((gone for top in tops if (gone := _missing(top, images)) is not None), None)
+
+
+def _missing(top: ImagePath | None, images: Mapping[ImagePath, Image]) -> Image | None:
+    """The image at or below *top* that is not there, and may have stood on another."""
+    path, seen = top, set[ImagePath]()
+    while path is not None and path not in seen:
+        seen.add(path)
+        image = images.get(path)
+        if image is not None and image.presence is Presence.MISSING and image.format != _RAW:
+            return image
+        path = image.backing if image is not None else None
     return None
+
+
+def _emptied(host: ObservedHost) -> frozenset[str]:
+    """Folders in which nothing of what lay there is left: it was not deleted, they are not mounted."""
+    missing = {folder_of(i.path) for i in host.images if i.presence is Presence.MISSING}
+    there = {folder_of(i.path) for i in host.images if i.presence is not Presence.MISSING}
+    return frozenset(missing - there - {folder.path for folder in host.folders if folder.others})
 
 
 def _told(domain: ObservedDomain) -> Iterator[ImagePath]:

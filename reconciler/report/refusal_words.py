@@ -217,7 +217,8 @@ WORDS: dict[Code, Words] = {
     Code.NEEDS_LOCAL_ACCESS: Words(
         sentence="cannot change {thing}: the image {image|files} must be read[ ({cause})], and "
         "that is not possible from here",
-        hint="run it as root on the hypervisor itself: sudo virtsnap plan",
+        hint="run it as root on the hypervisor itself: sudo virtsnap plan"
+        "[; if root may not either: ls -l {image!q}]",
         meaning="Proof that nobody else reads an image needs the files themselves. Over a remote "
         "connection, or as a user who may not read them, there is none.",
         by_hand="Run virtsnap on the hypervisor, with sudo.",

@@ -250,6 +250,19 @@ def test_a_link_to_a_folder_changes_nothing(folder: Path) -> None:
     assert all(not image.oddity and not image.also_reads for image in looked.all())
 
 
+@pytest.mark.parametrize("said", ["file:base", 'json:{"driver":"qcow2","file.filename":"base"}'])
+def test_a_relative_name_with_a_protocol_counts_from_where_qemu_stands(
+    folder: Path, said: str
+) -> None:
+    beside = make(folder / "base")
+    overlay = make(folder / "overlay", said)
+
+    image = shelf().image(overlay, "qcow2")
+
+    assert (image.backing, image.also_reads) == (ImagePath("/base"), (beside,))
+    assert image.oddity is not None
+
+
 # --- names in headers
 
 
@@ -309,7 +322,9 @@ def test_what_is_more_than_a_file_names_every_file_and_tells_nothing_below(
     ],
 )
 def test_how_a_file_is_read_does_not_matter(options: dict[str, object]) -> None:
-    assert named(**options) == backing_names.BackingName(path="/x", format="qcow2")
+    name = named(**options)
+
+    assert (name.path, name.format, name.oddity) == ("/x", "qcow2", None)
 
 
 def test_a_name_that_is_odd_keeps_the_whole_file(folder: Path) -> None:

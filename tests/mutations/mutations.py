@@ -7,6 +7,7 @@ _WORK = "reconciler/engine/domain_work.py"
 _PRECONDITIONS = "tests/engine/test_preconditions.py"
 _DEATHS = "tests/engine/test_after_a_death.py"
 _ON_THE_FAKE = "tests/faults/test_on_the_fake.py"
+_SOURCES = "tests/planning/test_sources.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,34 @@ MUTATIONS = (
         old="return safety.why_not_commit(world, step.action, going)",
         new="return None if going or not going else None",
         tests=(_PRECONDITIONS,),
+    ),
+    Mutation(
+        name="a volume that nobody can find is read by nobody",
+        file="reconciler/planning/unseen.py",
+        old="        return disk.unresolved\n",
+        new="        return None\n",
+        tests=(_SOURCES,),
+    ),
+    Mutation(
+        name="a domain whose image is out of sight reads nothing",
+        file="reconciler/planning/unseen.py",
+        old="        if image is not None and image.presence is Presence.MISSING and image.format != _RAW:",
+        new="        if image is not None and not image.path:",
+        tests=(_SOURCES,),
+    ),
+    Mutation(
+        name="what QEMU marked as corrupt is written to",
+        file="reconciler/planning/oddities.py",
+        old="        if image.is_corrupt:\n",
+        new="        if image.is_corrupt and not path:\n",
+        tests=(_SOURCES,),
+    ),
+    Mutation(
+        name="a relative backing name counts from where a link leads",
+        file="reconciler/hypervisor/images.py",
+        old="        return [*self._spellings.get(path, ()), path]\n",
+        new="        return [path]\n",
+        tests=("tests/hypervisor/test_odd_sources.py",),
     ),
     Mutation(
         name="the current pointer is trusted",

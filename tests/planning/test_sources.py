@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model.chain import BackingChain
+from reconciler.model.chain import BackingChain, Image, Presence
 from reconciler.model.desired import CaptureType, DesiredRevert, DesiredSnapshot, Prune
 from reconciler.model.domain import DiskKind, ObservedDomain, ObservedHost
-from reconciler.model.names import DiskTarget, SnapshotName
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.plan import DomainPlan
 from reconciler.model.request import PlanRequest
+from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
 from reconciler.planning import planner
 from reconciler.report.refusals import explained
 from tests.drawing import desired, domain, host, image, overlay, shut_off, wanted
@@ -107,6 +108,30 @@ def test_a_domain_whose_image_is_out_of_sight_reads_everything(which: str) -> No
     assert "mount the folder of" in hint(plan)
 
 
+def test_a_branch_of_a_snapshot_in_a_folder_that_is_not_mounted_reads_everything() -> None:
+    fake = host(domain("web01", vda="base ← s1"), domain("db01", shut_off, vda="/far/db01.qcow2"))
+    seen = with_branch(fake.observe(), "/far/branch.qcow2")
+
+    assert codes(planned_on(seen)) == []  # a file that was deleted: others lie there still
+    assert codes(planned_on(with_branch(fake.observe(), "/away/branch.qcow2"))) == [
+        "UnmanagedReader s1"
+    ]
+
+
+def with_branch(seen: ObservedHost, path: str) -> ObservedHost:
+    """db01 has a snapshot off its chain, whose image is missing."""
+    other = next(each for each in seen.domains if each.name == "db01")
+    disk = SnapshotDisk(
+        target=DiskTarget("vda"),
+        capture=DiskCapture.EXTERNAL,
+        source=ImagePath(path),
+        source_format="qcow2",
+    )
+    record = SnapshotRecord(name=SnapshotName("t1"), created=1, state="shutoff", disks=(disk,))
+    gone = Image(path=ImagePath(path), format="qcow2", presence=Presence.MISSING, is_examined=False)
+    return replace(_with(seen, replace(other, records=(record,))), images=(*seen.images, gone))
+
+
 def test_what_is_raw_stands_on_nothing_there_or_not() -> None:
     fake = host(domain("web01", vda="base ← s1"), domain("db01", shut_off, vda="other.img"))
     Person(fake).remove_file(image("other.img"))
@@ -183,7 +208,7 @@ def sliced(*drawn: str, **disks: str) -> FakeHost:
     fake = host(domain("web01", shut_off, vda="base ← s1", vdb="data"))
     definition = fake.domain("web01").persistent
     assert definition is not None
-    definition.disks[0].oddity = "its source is a part of a file (slices)"
+    definition.disks[0].oddity = "on a part of a file (slices)"
     return fake
 
 
