@@ -49,6 +49,7 @@ def why_branched(
             image=world.image(standing[0]).backing,
             kind="file",
             readers=", ".join(stray),
+            file=world.standing_alone(stray[0]) if len(stray) == 1 else None,
         )
     return refusal(
         RefusalCode.SNAPSHOT_HAS_BRANCHES,

@@ -85,7 +85,7 @@ def _unseen(index: HostIndex) -> Iterator[Finding]:
                 reader=who.reader,
                 cause=who.cause,
                 missing=who.image if who.is_missing else None,
-                file=who.image if who.domain is None else None,
+                file=who.image if who.can_stand_alone else None,
             )
     for folder, paths in sorted(by_folder.items()):
         yield finding(

@@ -29,7 +29,15 @@ from reconciler.model.finding import Finding, FindingCode, finding
 from reconciler.model.names import DiskTarget, ImagePath, folder_of
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture
-from reconciler.planning import creation, differ, frozen, oddities, overlay_names, storage
+from reconciler.planning import (
+    creation,
+    differ,
+    fellow_disks,
+    frozen,
+    oddities,
+    overlay_names,
+    storage,
+)
 from reconciler.planning.differ import Declared
 from reconciler.planning.world import World
 
@@ -377,7 +385,7 @@ def _disks(world: World) -> Iterator[Finding]:
     for disk in world.domain.disks:
         if not disk.is_writable:
             continue  # CD-ROMs and the like hold nothing that a snapshot could lose
-        cause = creation.why_not_supported(world, disk)
+        cause = creation.why_not_supported(world, disk) or fellow_disks.why_not(world, disk)
         if cause is None and disk.kind is DiskKind.BLOCK and not overlay_names.declared(world):
             cause = (
                 "a block device, and no folder for overlays is declared (spec.folders of the Host)"

@@ -191,19 +191,23 @@ def _other_readers(
             domains = world.readers_elsewhere(child)
             if domains:
                 return _reader(action, path, "domain", list(domains))
-            return _reader(action, path, "file", [child])
+            return _reader(action, path, "file", [child], world.standing_alone(child))
     for child in world.children.get(action.top, ()):
         own = child in world.in_own_chain or child in world.ledger.image_paths
         domains = world.readers_elsewhere(child)
         if domains:
             return _reader(action, action.top, "domain", list(domains))
         if not own and child not in world.emptied:
-            return _reader(action, action.top, "file", [child])
+            return _reader(action, action.top, "file", [child], world.standing_alone(child))
     return None
 
 
 def _reader(
-    action: CommitOverlays | FinishJob, path: ImagePath, kind: str, readers: list[str]
+    action: CommitOverlays | FinishJob,
+    path: ImagePath,
+    kind: str,
+    readers: list[str],
+    alone: ImagePath | None = None,
 ) -> Refusal:
     return refusal(
         RefusalCode.UNMANAGED_READER,
@@ -211,6 +215,7 @@ def _reader(
         disk=action.disk,
         kind=kind,
         readers=", ".join(readers),
+        file=alone,
     )
 
 

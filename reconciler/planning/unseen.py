@@ -25,6 +25,8 @@ class Unseen:
     disk: DiskTarget | None = None
     #: *image* is out of sight: a folder may be unmounted
     is_missing: bool = False
+    #: *image* could be given a copy of what it stands on
+    can_stand_alone: bool = False
 
     @property
     def reader(self) -> str:
@@ -42,7 +44,11 @@ def unseen(host: ObservedHost, images: Mapping[ImagePath, Image]) -> Iterator[Un
         if image.is_examined or image.presence is Presence.MISSING or image.format == _RAW:
             continue  # what is missing nobody reads but the domain that names it
         if image.unread is not Unread.NO_IMAGE and image.path not in told:
-            yield Unseen(cause=image.cause if image.unread else None, image=image.path)
+            yield Unseen(
+                cause=image.cause if image.unread else None,
+                image=image.path,
+                can_stand_alone=image.unread is not None and not image.internal_snapshots,
+            )
 
 
 def _of_domain(
@@ -134,4 +140,5 @@ def why_not(unseen: tuple[Unseen, ...], *, image: ImagePath, disk: str | None) -
         cause=who.cause,
         missing=who.image if who.is_missing else None,
         unresolved=who.domain if who.image is None else None,
+        file=who.image if who.can_stand_alone else None,
     )

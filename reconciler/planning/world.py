@@ -259,6 +259,10 @@ class World:
         folder = folder_of(path)
         return any(f.path == folder and f.is_listed for f in self.host.folders)
 
+    def standing_alone(self, path: ImagePath) -> ImagePath | None:
+        """*path*, if it could be given a copy of what it stands on: snapshots inside it would get none."""
+        return None if self.image(path).internal_snapshots else path
+
     def readers_elsewhere(self, path: ImagePath) -> tuple[str, ...]:
         """Other domains that name *path* or an image standing on it."""
         found = set()

@@ -283,8 +283,8 @@ WORDS: dict[Code, FindingWords] = {
     ),
     Code.IMAGE_READ_ELSEWHERE: FindingWords(
         sentence="another domain reads images of {disk}: {readers}",
-        hint=f"{_TREE}; to make the other independent: virsh blockpull of it, or, shut off, "
-        "qemu-img rebase -b '' (never with -u)",
+        hint=f"{_TREE}; to make the other independent: virsh blockpull, or, while it is off and "
+        "holds no internal snapshot: qemu-img rebase -b '' IMAGE (never with -u)",
         meaning="Snapshots can be taken, and not removed: a commit would change what the other "
         "domain reads. A template below the oldest snapshot does not count, it is for sharing.",
         worse="it reads the very image that this guest writes to",

@@ -390,8 +390,9 @@ WORDS: dict[Code, Words] = {
         "A domain with a disk that is out of sight counts as a reader of every image: a volume of a "
         "pool that is not there, a folder that is not mounted. So does an image on top of what is no "
         "file of this host.",
-        by_hand="Make the other reader independent (`qemu-img rebase -b ''`, `virsh blockpull`), "
-        "adopt the snapshot, wait, or keep it. Never move the reader's file away: out of sight, it "
-        "still stands on the image.",
+        by_hand="Make the other reader independent (`qemu-img rebase -b ''`, `virsh blockpull`; never "
+        "one that holds internal snapshots, which would lose what they hold), adopt the snapshot, "
+        "wait, or keep it. Never move the reader's file away: out of sight, it still stands on the "
+        "image.",
     ),
 }

@@ -35,11 +35,8 @@ def _facts(refusal: Refusal, *, domain: str, manifest: str | None) -> dict[str, 
     facts["manifest"] = facts["manifest"] or "the manifest"
     for name, other in (("image", "path"), ("reader", "readers"), ("readers", "reader")):
         facts[name] = facts.get(name) or facts.get(other, "")
-    readers = facts["reader"]
     if facts.get("kind") == "snapshot":
-        facts["adoptable"] = readers
-    if facts.get("kind") == "file" and readers.startswith("/") and readers != facts["image"]:
-        facts["file"] = readers
+        facts["adoptable"] = facts["reader"]
     for name in ("need", "free", "whole"):
         if facts.get(name, "").isdecimal():
             facts[name] = size(int(facts[name]))

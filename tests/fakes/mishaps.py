@@ -141,6 +141,23 @@ def lost_sight(draw: Draw, fake: FakeHost) -> None:
         Person(fake).hide_folder(folder_of(path))
 
 
+def out_of_sight(draw: Draw, fake: FakeHost) -> None:
+    """The disk of a shut-off domain is a volume of a pool that is not there, or its image, or one
+    below, is moved away: what it reads it reads again one day."""
+    off = [domain for domain in fake.world.domains.values() if not domain.is_active]
+    domain = pick(draw, sorted(off, key=lambda each: each.name))
+    disk = a_disk(draw, domain) if domain is not None else None
+    if disk is None:
+        return
+    if draw(st.booleans()):
+        disk.unresolved = "volume v of pool p"
+        return
+    chain = fake.world.storage.header_chain(disk.source)
+    path = draw(st.sampled_from(chain.images)) if chain is not None else None
+    if path is not None:
+        fake.world.storage.files[path].is_out_of_sight = True
+
+
 def transience(draw: Draw, fake: FakeHost) -> None:
     """A running domain is undefined; a transient one is defined again, or comes back, also from an
     older file that knows nothing of its overlays."""
@@ -289,6 +306,8 @@ MISHAPS: tuple[Happening, ...] = (
     agent_trouble,
     lost_sight,
     lost_sight,
+    out_of_sight,
+    out_of_sight,
     managed_save,
     managed_save,
     transience,

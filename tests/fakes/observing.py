@@ -294,6 +294,7 @@ def _listed(world: World, folder: str) -> list[ImagePath]:
         if folder_of(file.path) == folder
         and (at.is_listed and at.is_accessible and file.is_readable)
         and file.format not in ("raw", MEMORY_FORMAT)
+        and not file.is_out_of_sight
     ]
 
 
@@ -314,7 +315,7 @@ def _image(world: World, path: ImagePath, said: str | None) -> Image:
     image_format = said or _true_format(world, path)
     is_accessible = world.storage.folder(folder_of(path)).is_accessible
     if file is None or not world.storage.is_open_to_us(file):
-        is_missing = file is None and is_accessible
+        is_missing = (file is None or file.is_out_of_sight) and is_accessible
         presence = Presence.MISSING if is_missing else Presence.UNKNOWN
         return Image(path=path, format=image_format, presence=presence, is_examined=False)
     if file.is_spoilt or file.stands_on is not None:

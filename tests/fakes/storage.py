@@ -48,6 +48,8 @@ class FakeFile:
     inode: int = 0
     #: of zero bytes: somebody holds the name
     is_empty: bool = False
+    #: somebody has moved it away, or its folder is not mounted; its content comes back with it
+    is_out_of_sight: bool = False
     #: no QEMU can open it as what it is said to be
     is_spoilt: bool = False
     #: what it stands on beside, or instead of, its backing is no file of this host
@@ -153,6 +155,8 @@ class Storage:
     def is_open_to_us(self, file: FakeFile) -> bool:
         """Our process can read it; of raw images nothing is read."""
         is_needed = file.format != "raw"
+        if file.is_out_of_sight:
+            return False
         return self._is_accessible(file.path) and (file.is_readable or not is_needed)
 
     def _is_accessible(self, path: ImagePath) -> bool:

@@ -12,6 +12,7 @@ from reconciler.model.plan import DomainPlan
 from reconciler.model.request import PlanRequest
 from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
 from reconciler.planning import planner
+from reconciler.planning.diagnosis import diagnose
 from reconciler.report.refusals import explained
 from tests.drawing import desired, domain, host, image, overlay, shut_off, wanted
 from tests.engine.passes import reconciled
@@ -199,6 +200,14 @@ def test_no_hint_hides_a_reader_from_sight() -> None:
     assert "qemu-img rebase -b '' /images/clone.qcow2" in hint(plan)
     assert "move" not in hint(plan)
     assert not hint(plan).startswith("remove")
+
+
+def test_no_hint_costs_a_reader_its_internal_snapshots() -> None:
+    fake = host(domain("web01", vda="base ← s1"))
+    Person(fake).overlay_on(image("base"), image("clone"))
+    Person(fake).image_snapshot(image("clone"), "inside")
+
+    assert "qemu-img rebase" not in hint(plan_of(fake, NONE))
 
 
 # --- what changes which bytes a source is
@@ -406,6 +415,18 @@ def test_an_image_that_two_disks_of_a_guest_use_is_not_frozen(
         plan = plan_of(fake, wish)
         assert (steps(plan), codes(plan)) == ([], ["DiskNotSupported s1"])
         assert "vdb of the same guest" in plan.refusals[0].fact("cause")
+
+
+def test_doctor_says_so_before_anybody_asks() -> None:
+    fake = host(domain("web01", shut_off, vda="base"))
+    Administrator(fake).attach_disk("web01", "vdb", image("base"))
+
+    found = {f.disk: f.fact("cause") for f in diagnose(fake.observe())}
+
+    assert found == {
+        "vda": "on an image that vdb of the same guest uses too",
+        "vdb": "on an image that vda of the same guest uses too",
+    }
 
 
 def test_a_template_that_two_disks_of_a_guest_stand_on_is_for_sharing() -> None:
