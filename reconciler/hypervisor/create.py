@@ -9,7 +9,7 @@ from typing import Any
 import libvirt
 
 from reconciler.errors import AgentError, HypervisorError, StepRefused
-from reconciler.hypervisor import agent, domain_xml, reserving, snapshot_xml
+from reconciler.hypervisor import agent, definitions, domain_xml, reserving, snapshot_xml
 from reconciler.hypervisor.connection import Connection
 from reconciler.hypervisor.explaining import agent_error, explained, explaining, is_of_agent
 from reconciler.hypervisor.paths import is_same_file
@@ -73,6 +73,8 @@ def create(
     else:
         with explaining(what):
             domain.snapshotCreateXML(text, flags)
+    if not is_active:
+        definitions.say_again(domain, definition, [new.target for new in action.overlays])
     if not connection.is_local:
         return
     if not is_active:

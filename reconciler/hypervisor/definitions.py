@@ -1,5 +1,6 @@
 """Writing domain definitions: the ledger in them, and the image of a disk."""
 
+from collections.abc import Iterable
 from copy import deepcopy
 from shlex import quote
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import libvirt
 
 from reconciler.errors import HypervisorError, StepRefused
-from reconciler.hypervisor import domain_xml, ledger, snapshot_xml
+from reconciler.hypervisor import disk_sources, domain_xml, ledger
 from reconciler.hypervisor.devices import is_device
 from reconciler.hypervisor.explaining import explaining
 from reconciler.hypervisor.live_disk import is_layer
@@ -64,14 +65,32 @@ def switch_disk(domain: Any, target: DiskTarget, *, to: ImagePath, image_format:
         is_there = is_layer(reading.active, to) and reading.active.format == image_format
         if is_there and not reading.is_spelled:
             return
-        snapshot_xml.point_at(element, to, image_format, is_block=is_device(to))
+        before = disk_sources.remembered(domain, to, root)
+        disk_sources.point_at(element, to, image_format, is_block=is_device(to), before=before)
         domain.connect().defineXML(written(root))
-        now = domain_xml.disk(_disk_element(_persistent(domain, 0), target, what))
-    if now.is_spelled or not is_layer(now.active, to) or now.active.format != image_format:
+        element = _disk_element(_persistent(domain, 0), target, what)
+        is_there = disk_sources.names(domain.connect(), element, to)
+    now = domain_xml.disk(element)
+    if now.is_spelled or not is_there or now.active.format != image_format:
         raise HypervisorError(
             f"cannot {what}: libvirt kept {now.active.path} ({now.active.format})",
             hint=f"virsh dumpxml --inactive {quote(domain.name())}",
         )
+
+
+def say_again(domain: Any, before: Element, targets: Iterable[DiskTarget]) -> None:
+    """What the definition *before* said of the images of *targets*, of their overlays too.
+
+    libvirt left it out when it switched the disks of a shut-off domain.
+    """
+    with explaining(f"define the disks of {domain.name()} as they were"):
+        root = _persistent(domain, libvirt.VIR_DOMAIN_XML_SECURE)
+        was = {domain_xml.target_of(disk): disk for disk in domain_xml.disk_elements(before)}
+        now = {domain_xml.target_of(disk): disk for disk in domain_xml.disk_elements(root)}
+        both = [target for target in targets if target in was and target in now]
+        changed = [disk_sources.keep(now[target], was[target]) for target in both]
+        if any(changed) and not domain.isActive():
+            domain.connect().defineXML(written(root))
 
 
 def put_back(domain: Any, action: RevertSnapshot, value: Ledger) -> None:
@@ -83,7 +102,10 @@ def put_back(domain: Any, action: RevertSnapshot, value: Ledger) -> None:
         root = _definition_after(domain, action)
         for new in action.disks:
             element = _disk_element(root, new.target, what)
-            snapshot_xml.point_at(element, new.overlay, "qcow2", is_block=False)
+            before = disk_sources.remembered(domain, new.frozen, root)
+            if before is not None:
+                disk_sources.point_at(element, new.frozen, None, is_block=False, before=before)
+            disk_sources.point_at(element, new.overlay, "qcow2", is_block=False)
         ledger.put_into(root, value)
         domain.connect().defineXML(written(root))
         now = _persistent(domain, 0)

@@ -70,6 +70,7 @@ class DiskReader:
             ),
             is_passing_name=active.path is not None and self._shelf.paths.is_passing(active.path),
             is_excluded=reading.is_excluded,
+            is_manual=reading.is_manual,
             chain=chain,
             stated=stated,
         )

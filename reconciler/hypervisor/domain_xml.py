@@ -75,6 +75,7 @@ class DiskReading:
     is_transient: bool = False
     is_optional: bool = False
     is_excluded: bool = False
+    is_manual: bool = False
     mirror: Mirror | None = None
 
     @property
@@ -195,7 +196,8 @@ def disk(element: Element, place: PlaceOf = _nowhere) -> DiskReading:
         is_shareable="shareable" in marks,
         is_transient="transient" in marks,
         is_optional=source is not None and source.get("startupPolicy") == "optional",
-        is_excluded=element.get("snapshot") == "no",
+        is_excluded=element.get("snapshot") in ("no", "manual"),
+        is_manual=element.get("snapshot") == "manual",
         mirror=_mirror(element.find("mirror")),
     )
 

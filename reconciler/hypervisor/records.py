@@ -4,7 +4,7 @@ from typing import Any
 
 import libvirt
 
-from reconciler.hypervisor import snapshot_xml
+from reconciler.hypervisor import disk_sources, snapshot_xml
 from reconciler.hypervisor.devices import is_device
 from reconciler.hypervisor.explaining import explaining
 from reconciler.hypervisor.xml import Element, parse, written
@@ -22,7 +22,9 @@ def redefine(domain: Any, action: RedefineSnapshot, *, is_local: bool) -> None:
             snapshot_xml.describe(root, action.description)
         for change in action.sources:
             is_block = is_local and change.source is not None and is_device(change.source)
-            snapshot_xml.change(root, change, is_block=is_block)
+            source = change.source if is_local else None
+            before = None if source is None else disk_sources.remembered(domain, source)
+            snapshot_xml.change(root, change, is_block=is_block, before=before)
         _write(domain, root, make_current=action.make_current)
 
 

@@ -5,7 +5,7 @@ from copy import deepcopy
 
 from lxml import etree
 
-from reconciler.hypervisor import domain_xml, ledger
+from reconciler.hypervisor import disk_sources, domain_xml, ledger
 from reconciler.hypervisor.domain_xml import DiskReading, PlaceOf
 from reconciler.hypervisor.xml import Element, parse, text_of, written
 from reconciler.model.action import CreateSnapshot, SourceChange
@@ -193,10 +193,15 @@ def mark(root: Element, value: Ledger) -> None:
         metadata.append(parse(ledger.encoded(value)))
 
 
-def change(root: Element, change: SourceChange, *, is_block: bool) -> None:
-    """Put right what the record says of one disk, in both inner definitions and in ``<disks>``."""
+def change(
+    root: Element, change: SourceChange, *, is_block: bool, before: Element | None = None
+) -> None:
+    """Put right what the record says of one disk, in both inner definitions and in ``<disks>``.
+
+    *before*: a ``<disk>`` that names the new source as people do.
+    """
     if change.source is not None:
-        _change_inner(root, change.target, change.source, change.source_format, is_block=is_block)
+        _change_inner(root, change, before, is_block=is_block)
     if change.overlay is None:
         return
     for element in root.iterfind("disks/disk"):
@@ -212,37 +217,23 @@ def change(root: Element, change: SourceChange, *, is_block: bool) -> None:
 
 
 def _change_inner(
-    root: Element,
-    target: DiskTarget,
-    source: ImagePath,
-    image_format: str | None,
-    *,
-    is_block: bool,
+    root: Element, change: SourceChange, said: Element | None, *, is_block: bool
 ) -> None:
+    assert change.source is not None
     before: str | None = None
     for tag in _INNER:
         inner = root.find(tag)
         for element in () if inner is None else domain_xml.disk_elements(inner):
-            if domain_xml.target_of(element) != target:
+            if domain_xml.target_of(element) != change.target:
                 continue
             present = domain_xml.source_of(element)[1]
             if tag == "domain":
                 before = present
             elif before is not None and present != before:
                 continue  # the persistent definition stood on another image: not ours to move
-            point_at(element, source, image_format, is_block=is_block)
-
-
-def point_at(disk: Element, source: ImagePath, image_format: str | None, *, is_block: bool) -> None:
-    """Another image under a ``<disk>``, and no stale chain: libvirt would obey it (facts §0.10)."""
-    set_source(disk, source, is_block=is_block)
-    if image_format is not None:
-        driver = disk.find("driver")
-        if driver is None:
-            driver = etree.SubElement(disk, "driver", name="qemu")
-        driver.set("type", image_format)
-    for stale in (*disk.findall("backingStore"), *disk.findall("mirror")):
-        _remove(stale)
+            disk_sources.point_at(
+                element, change.source, change.source_format, is_block=is_block, before=said
+            )
 
 
 def set_source(element: Element, path: str, *, is_block: bool) -> None:

@@ -56,8 +56,10 @@ class Disk:
     is_optional: bool = False
     #: the definition has the kernel's name of a device that also has a lasting one
     is_passing_name: bool = False
-    #: the definition says ``<disk snapshot='no'>``
+    #: the definition says ``<disk snapshot='no'>``, or ``'manual'``
     is_excluded: bool = False
+    #: ``'manual'``: somebody else takes snapshots of it
+    is_manual: bool = False
     #: what makes it more, or less, than all of a plain image (``<slices>``, encryption)
     oddity: str | None = None
     #: the source whose place nobody can tell (a volume of a pool that is not there)
@@ -83,6 +85,12 @@ class Disk:
             and not self.is_readonly
             and not self.is_transient
         )
+
+    @property
+    def is_beyond_snapshots(self) -> bool:
+        """The guest can change it, and no snapshot takes it: a LUN, a floppy disk."""
+        is_other = self.device not in ("disk", "cdrom")
+        return is_other and self.kind is not DiskKind.EMPTY and not self.is_readonly
 
 
 class JobKind(enum.StrEnum):

@@ -2,6 +2,7 @@
 
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.snapshot import SnapshotRecord
 from reconciler.planning import storage
 from reconciler.planning.world import World
 
@@ -16,11 +17,9 @@ def why_branched(
 ) -> Refusal:
     """Other domains, files that nobody owns up to, or branches of this domain's own tree."""
     readers = sorted(
-        {
-            record.name
-            for record in world.domain.records
-            if (frozen := record.frozen(target)) and set(world.walk(frozen)) & set(standing)
-        }
+        record.name
+        for record in world.domain.records
+        if any(set(world.walk(frozen)) & set(standing) for frozen in _frozen(record))
     )
     elsewhere = sorted({d for image in standing for d in world.readers_elsewhere(image)})
     if elsewhere:
@@ -37,8 +36,7 @@ def why_branched(
         for image in standing
         if image not in world.in_own_chain
         and not any(
-            (frozen := r.frozen(target)) and image in world.walk(frozen)
-            for r in world.domain.records
+            image in world.walk(frozen) for r in world.domain.records for frozen in _frozen(r)
         )
     ]
     if stray:
@@ -57,6 +55,10 @@ def why_branched(
         disk=target,
         snapshots=", ".join(readers),
     )
+
+
+def _frozen(record: SnapshotRecord) -> list[ImagePath]:
+    return [disk.source for disk in record.external_disks if disk.source is not None]
 
 
 def standing_on(world: World, path: ImagePath) -> tuple[ImagePath, ...]:

@@ -98,7 +98,9 @@ def why_not_internal(world: World, snapshot: DesiredSnapshot) -> Refusal | None:
     domain = world.domain
     for disk in domain.disks:
         if disk.is_writable and disk.is_excluded:
-            why = "left out by the definition (snapshot='no')"
+            why = left_out(disk)
+        elif disk.is_beyond_snapshots:
+            why = f"a {disk.device}, which the guest can write to"
         elif disk.is_transient and disk.device == "disk" and not disk.is_readonly:
             why = "transient"
         else:
@@ -120,6 +122,11 @@ def why_not_internal(world: World, snapshot: DesiredSnapshot) -> Refusal | None:
     if domain.power is PowerState.PAUSED:
         return letting_go.why_not(world, snapshot.name)
     return None
+
+
+def left_out(disk: Disk) -> str:
+    """The definition keeps *disk* out of snapshots."""
+    return f"left out by the definition (snapshot='{'manual' if disk.is_manual else 'no'}')"
 
 
 def without_snapshots(domain: ObservedDomain) -> str | None:

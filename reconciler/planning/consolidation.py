@@ -1,7 +1,7 @@
 """Removing snapshots: internal ones first; then which images are merged, in how few passes, and what goes after."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.model.action import (
@@ -17,7 +17,15 @@ from reconciler.model.ledger import MEMORY
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import SnapshotRecord
-from reconciler.planning import branches, deleting, frozen, rewriting, safety, simulate
+from reconciler.planning import (
+    branches,
+    deleting,
+    frozen,
+    renamed,
+    rewriting,
+    safety,
+    simulate,
+)
 from reconciler.planning.world import World
 
 #: overlays of ours that no record accounts for, by disk
@@ -104,17 +112,13 @@ def _abandons(
     world: World, name: SnapshotName, going: set[SnapshotName]
 ) -> Iterator[tuple[DiskTarget, ImagePath]]:
     """Frozen layers of *name* that nothing stands on and only it reads: off the live chain."""
-    record = world.domain.record(name)
-    for disk in record.external_disks if record else ():
-        layer = world.now_at(disk.source) if disk.source else None
-        if layer is None or world.disk(disk.target) is None:
-            continue
-        if layer in world.in_own_chain or layer in _kept_frozen(world, disk.target, going):
+    for target, _, layer in _frozen_by(world, (name,)):
+        if layer in world.in_own_chain or layer in _kept_frozen(world, going):
             continue
         standing = branches.standing_on(world, layer)
         if all(_is_given_up(world, image, going) for image in standing):
-            yield from ((disk.target, image) for image in standing)
-            yield disk.target, layer
+            yield from ((target, image) for image in standing)
+            yield target, layer
 
 
 def _is_given_up(world: World, image: ImagePath, going: set[SnapshotName]) -> bool:
@@ -129,11 +133,10 @@ def _is_given_up(world: World, image: ImagePath, going: set[SnapshotName]) -> bo
     )
 
 
-def _kept_frozen(
-    world: World, target: DiskTarget, going: set[SnapshotName]
-) -> frozenset[ImagePath]:
-    kept = (r.frozen(target) for r in world.domain.records if r.name not in going)
-    return frozenset(world.now_at(path) for path in kept if path is not None)
+def _kept_frozen(world: World, going: set[SnapshotName]) -> frozenset[ImagePath]:
+    kept = (r for r in world.domain.records if r.name not in going)
+    sources = (disk.source for record in kept for disk in record.external_disks)
+    return frozenset(world.now_at(path) for path in sources if path is not None)
 
 
 # --- merging
@@ -186,32 +189,51 @@ def why_not_forget(world: World, name: SnapshotName) -> Refusal | None:
     return None
 
 
+@dataclass(slots=True)
+class _Edges:
+    """What is merged into what, by the image below; whose frozen layer that is, and on which disk."""
+
+    above: dict[ImagePath, ImagePath] = field(default_factory=dict)
+    owners: dict[ImagePath, set[SnapshotName]] = field(default_factory=lambda: defaultdict(set))
+    disks: dict[ImagePath, DiskTarget] = field(default_factory=dict)
+
+
 def _merge_all(world: World, now: _Round) -> Iterator[tuple[frozenset[SnapshotName], Refusal]]:
     """Fills ``now.commits``; yields who is refused, and why."""
-    targets = {
-        d.target for n in now.going if (r := world.domain.record(n)) for d in r.external_disks
-    }
-    targets |= {target for target, _ in now.loose}
-    for target in sorted(targets):
-        if world.disk(target) is None:
-            continue  # detached since: its files are left alone, and reported
-        edges: dict[ImagePath, ImagePath] = {}
-        owners: dict[ImagePath, set[SnapshotName]] = defaultdict(set)
-        for name in sorted(now.going):
-            refused = _edge(world, now, target, name, edges, owners)
-            if refused is not None:
-                yield frozenset({name}), refused
-        for _, path in sorted(item for item in now.loose if item[0] == target):
-            below = world.image(path).backing
-            if below is not None and below not in _kept_frozen(world, target, now.going):
-                edges[below] = path
-        for run in _runs(edges):
-            action = _commit(world, target, run, owners)
-            why = safety.why_not_commit(world, action, frozenset(now.going))
-            if why is None:
-                now.commits.append(action)
-            else:
-                yield frozenset(n for image in run[:-1] for n in owners[image]), why
+    edges = _Edges()
+    for target, name, layer in sorted(_frozen_by(world, now.going)):
+        refused = _edge(world, now, target, name, layer, edges)
+        if refused is not None:
+            yield frozenset({name}), refused
+    kept = _kept_frozen(world, now.going)
+    for target, path in sorted(now.loose):
+        below = world.image(path).backing
+        if below is not None and below not in kept:
+            edges.above[below] = path
+            edges.disks[below] = target
+    for run in sorted(_runs(edges.above), key=lambda run: edges.disks[run[0]]):
+        action = _commit(world, edges.disks[run[0]], run, edges.owners)
+        why = safety.why_not_commit(world, action, frozenset(now.going))
+        if why is None:
+            now.commits.append(action)
+        else:
+            yield frozenset(n for image in run[:-1] for n in edges.owners[image]), why
+
+
+def _frozen_by(
+    world: World, names: Iterable[SnapshotName]
+) -> Iterator[tuple[DiskTarget, SnapshotName, ImagePath]]:
+    """The frozen layers of *names* with the disk that each is on now.
+
+    What was on a disk that is detached is left alone, and reported.
+    """
+    for name in names:
+        record = world.domain.record(name)
+        for disk in record.external_disks if record else ():
+            layer = world.now_at(disk.source) if disk.source else None
+            now = renamed.disk_of(world, disk.target, layer) if layer else None
+            if layer is not None and now is not None:
+                yield now.target, name, layer
 
 
 def _edge(
@@ -219,25 +241,21 @@ def _edge(
     now: _Round,
     target: DiskTarget,
     name: SnapshotName,
-    edges: dict[ImagePath, ImagePath],
-    owners: dict[ImagePath, set[SnapshotName]],
+    layer: ImagePath,
+    edges: _Edges,
 ) -> Refusal | None:
-    record = world.domain.record(name)
-    source = record.frozen(target) if record else None
-    if source is None:
-        return None
-    layer = world.now_at(source)
     written = any(disk.source == layer for disk in world.domain.disks)
     gone = world.image(layer).presence is Presence.MISSING
-    kept = layer in _kept_frozen(world, target, now.going)
+    kept = layer in _kept_frozen(world, now.going)
     if written or gone or kept or layer in now.abandoned:
         return None  # merged already, nothing to merge, kept by somebody else, or given up
     standing = branches.standing_on(world, layer)
     if len(standing) > 1 or any(branches.is_unread(world, image) for image in standing):
         return branches.why_branched(world, target, standing, name)
     if standing:
-        edges[layer] = standing[0]
-        owners[layer].add(name)
+        edges.above[layer] = standing[0]
+        edges.owners[layer].add(name)
+        edges.disks[layer] = target
     return None
 
 
@@ -255,7 +273,7 @@ def _commit(
     world: World,
     target: DiskTarget,
     run: tuple[ImagePath, ...],
-    owners: dict[ImagePath, set[SnapshotName]],
+    owners: Mapping[ImagePath, set[SnapshotName]],
 ) -> CommitOverlays:
     base, top = run[0], run[-1]
     disk = world.disk(target)

@@ -10,7 +10,7 @@ from reconciler.model.names import DiskTarget, SnapshotName
 from reconciler.model.plan import Reason, Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import Selection
-from reconciler.planning import creation, differ, powering, simulate, transience
+from reconciler.planning import capture, creation, differ, powering, simulate, transience
 from reconciler.planning.builder import Builder
 from reconciler.planning.differ import Declared
 from reconciler.planning.world import World
@@ -88,7 +88,7 @@ def _take(
         return _with_way_out(action, snapshot, world)
     if shut_down is not None:
         builder.add(shut_down, Reason.TAKEN_SHUT_OFF)
-    _warn(builder, action)
+    _warn(builder, snapshot, action)
     if reason is Reason.LOST_AND_RETAKEN:
         builder.refusals = [r for r in builder.refusals if r.snapshot != snapshot.name]
     builder.add(action, reason)
@@ -114,8 +114,17 @@ def _shut_down(
     return powering.shut_down(builder.world, wish)
 
 
-def _warn(builder: Builder, action: CreateSnapshot) -> None:
+def _warn(builder: Builder, snapshot: DesiredSnapshot, action: CreateSnapshot) -> None:
     domain = builder.world.domain
+    for disk in domain.disks:
+        if disk.target in (*snapshot.take, *snapshot.skip):
+            continue
+        if disk.is_beyond_snapshots:
+            builder.warn(
+                f"{disk.target} is left out, a {disk.device}, and the guest can write to it"
+            )
+        elif disk.is_manual and disk.target in action.skipped:
+            builder.warn(f"{disk.target} is {capture.left_out(disk)}")
     builder.warn(transience.warning(builder.world))
     if domain.checkpoints:
         builder.warn(f"{domain.name} has checkpoints: {', '.join(domain.checkpoints)}")

@@ -30,6 +30,7 @@ from reconciler.model.names import DiskTarget, ImagePath, folder_of
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture
 from reconciler.planning import (
+    capture,
     creation,
     differ,
     fellow_disks,
@@ -319,7 +320,7 @@ def _neighbours(world: World) -> Iterator[Finding]:
         if writers:
             yield _neighbour(world, disk, FindingCode.IMAGE_WRITTEN_ELSEWHERE, writers)
             continue
-        frozen = storage.frozen_layers(world, disk.target)
+        frozen = storage.frozen_layers(world)
         own = next((path for path in disk.chain if path in frozen), disk.chain.active)
         readers = world.readers_elsewhere(own)
         if readers:
@@ -383,7 +384,7 @@ def _known_internal(world: World, target: DiskTarget, path: ImagePath) -> int:
 
 def _disks(world: World) -> Iterator[Finding]:
     for disk in world.domain.disks:
-        if not disk.is_writable:
+        if not disk.is_writable and not disk.is_beyond_snapshots:
             continue  # CD-ROMs and the like hold nothing that a snapshot could lose
         cause = creation.why_not_supported(world, disk) or fellow_disks.why_not(world, disk)
         if cause is None and disk.kind is DiskKind.BLOCK and not overlay_names.declared(world):
@@ -391,7 +392,7 @@ def _disks(world: World) -> Iterator[Finding]:
                 "a block device, and no folder for overlays is declared (spec.folders of the Host)"
             )
         if disk.is_excluded:
-            cause = "left out by the definition (snapshot='no')"
+            cause = capture.left_out(disk)
         if cause is not None:
             yield finding(
                 FindingCode.DISK_NOT_CAPTURED,

@@ -9,16 +9,24 @@ from reconciler.model.action import (
     RevertSnapshot,
 )
 from reconciler.model.chain import Presence
-from reconciler.model.desired import CaptureType, DesiredDomain, DesiredRevert, DesiredSnapshot
+from reconciler.model.desired import (
+    CaptureType,
+    DesiredDomain,
+    DesiredRevert,
+    DesiredSnapshot,
+    RevertConfig,
+)
+from reconciler.model.domain import Disk
 from reconciler.model.names import DiskTarget, ImagePath
 from reconciler.model.plan import Reason
 from reconciler.model.power import PowerOwed
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
-from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
+from reconciler.model.snapshot import MemoryCapture, SnapshotDisk, SnapshotRecord
 from reconciler.planning import (
     creation,
     keeping,
     overlay_names,
+    renamed,
     revert_safety,
     rewriting,
     safety,
@@ -33,10 +41,13 @@ def plan(
 ) -> Refusal | None:
     """Keep the present, go back, remove what nobody ever wrote to."""
     before = builder.world
+    why = _why_not_placed(before, wanted, record)
+    if why is not None:
+        return why
     owed = _owed(before, wanted, record)
     if isinstance(owed, Refusal):
         return owed
-    targets = frozenset(disk.target for disk in record.external_disks)
+    targets = _targets(before, record)
     present = _active_images(before, targets)
     is_kept = all(revert_safety.is_kept(before, path) for _, path in present)
     if before.domain.is_active or not is_kept:
@@ -66,6 +77,36 @@ def plan(
     return None
 
 
+def _now(world: World, disk: SnapshotDisk) -> Disk | None:
+    """The disk that goes back: on the images of *disk*, whatever it is called by now; the one of
+    that name, where what it was on is not known."""
+    frozen = world.now_at(disk.source) if disk.source else None
+    found = renamed.disk_of(world, disk.target, frozen) if frozen else None
+    return found or world.disk(disk.target)
+
+
+def _targets(world: World, record: SnapshotRecord) -> frozenset[DiskTarget]:
+    found = (_now(world, disk) for disk in record.external_disks)
+    return frozenset(disk.target for disk in found if disk is not None)
+
+
+def _why_not_placed(world: World, wanted: DesiredRevert, record: SnapshotRecord) -> Refusal | None:
+    """A disk that is called otherwise now goes back alone: its memory and the definition of that
+    moment know it by its old name."""
+    for disk in record.external_disks:
+        now = _now(world, disk)
+        if now is None:
+            return keeping.impossible(wanted, f"the domain has no disk {disk.target} any more")
+        is_old = record.memory is not MemoryCapture.NONE or wanted.config is not RevertConfig.DISKS
+        if now.target != disk.target and is_old:
+            cause = (
+                f"{disk.target} of that moment is {now.target} now, which its memory and its"
+                " definition do not know"
+            )
+            return keeping.impossible(wanted, cause)
+    return None
+
+
 def _owed(
     world: World, wanted: DesiredRevert, record: SnapshotRecord
 ) -> PowerOwed | Refusal | None:
@@ -76,8 +117,12 @@ def _owed(
     memory = record.memory_file
     if memory is None or world.image(memory).presence is not Presence.PRESENT:
         return refusal(RefusalCode.STORAGE_ABSENT, snapshot=wanted.to, image=memory, disk="memory")
-    taken = {disk.target for disk in record.external_disks}
-    left = [d.target for d in world.domain.disks if d.is_writable and d.target not in taken]
+    taken = _targets(world, record)
+    left = [
+        disk.target
+        for disk in world.domain.disks
+        if (disk.is_writable or disk.is_beyond_snapshots) and disk.target not in taken
+    ]
     if left:
         cause = (
             f"its memory does not fit {', '.join(left)}, which went on being written to;"
@@ -125,7 +170,7 @@ def _overlays(
     template = (declared or DesiredSnapshot(name=wanted.to)).overlay
     found: list[NewOverlay] = []
     for disk in record.external_disks:
-        now = world.disk(disk.target)
+        now = _now(world, disk)
         assert now is not None
         assert disk.source is not None
         frozen = world.now_at(disk.source)
@@ -135,7 +180,7 @@ def _overlays(
             return path
         image_format = rewriting.declared_format(world, disk.target, frozen)
         found.append(
-            NewOverlay(target=disk.target, frozen=frozen, frozen_format=image_format, overlay=path)
+            NewOverlay(target=now.target, frozen=frozen, frozen_format=image_format, overlay=path)
         )
         depth, limit = len(world.walk(frozen)), creation.libvirt_limit(world)
         if depth > limit:

@@ -149,7 +149,7 @@ def _of_disk(domain: ObservedDomain, disk: Disk) -> list[Naming]:
                 role=Role.ACTIVE,
                 domain=domain.name,
                 uuid=domain.uuid,
-                is_writable=disk.is_writable,
+                is_writable=disk.is_writable or disk.is_beyond_snapshots,
             )
         )
     chains = [chain.images for chain in (disk.chain, disk.stated) if chain is not None]

@@ -104,7 +104,8 @@ def _snapshot(
 def _takes_all(world: World, action: CreateSnapshot) -> bool:
     """Memory fits the disks of its moment alone: one that is left out would be written on."""
     taken = {new.target for new in action.overlays} | set(action.internal)
-    return all(disk.target in taken for disk in world.domain.disks if disk.is_writable)
+    disks = (d for d in world.domain.disks if d.is_writable or d.is_beyond_snapshots)
+    return all(disk.target in taken for disk in disks)
 
 
 def safety_name(request: str) -> SnapshotName:

@@ -115,7 +115,7 @@ def _why_not(world: World, wanted: DesiredRevert) -> Refusal | None:
     if fault is not None:
         return keeping.impossible(wanted, f"{fault.image}, which it froze, is {fault.cause}")
     for disk in record.disks:
-        taken = disk.source is not None and disk.capture in ("external", "internal")
+        taken = disk.source is not None and disk.capture == "internal"
         if taken and all(d.target != disk.target for d in domain.persistent):
             return keeping.impossible(wanted, f"the domain has no disk {disk.target} any more")
     return None

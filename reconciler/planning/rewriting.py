@@ -45,8 +45,8 @@ def declared_format(world: World, target: DiskTarget, path: ImagePath) -> str:
         declared = world.image(child).backing_format
         if declared:
             return declared
-    for record in world.domain.records:
-        disk = record.disk(target)
-        if disk and disk.source == path and disk.source_format:
+    said = [disk for record in world.domain.records for disk in record.disks]
+    for disk in sorted(said, key=lambda disk: disk.target != target):
+        if disk.source == path and disk.source_format:
             return disk.source_format
     return world.image(path).format

@@ -17,7 +17,7 @@ from reconciler.model.drift import (
 from reconciler.model.ledger import MEMORY, LedgerImage
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
-from reconciler.planning import frozen, identity
+from reconciler.planning import frozen, identity, renamed
 from reconciler.planning.frozen import Standing
 from reconciler.planning.index import Role
 from reconciler.planning.world import World
@@ -137,20 +137,17 @@ def unproven(world: World) -> Iterator[SnapshotUnproven]:
 
 def expected_current(world: World) -> SnapshotRecord | None:
     """The record that the active layers stand on: its frozen layers are right below them."""
-    below = {}
-    for disk in world.domain.disks:
-        if disk.chain is not None:
-            below[disk.target] = disk.chain.below(disk.chain.active)
-    for record in reversed(world.domain.records):
-        captured = record.external_disks
-        stands = [
-            disk.source is not None and below.get(disk.target) == world.now_at(disk.source)
-            for disk in captured
-            if disk.target in below
-        ]
-        if stands and all(stands):
-            return record
-    return None
+    return next((r for r in reversed(world.domain.records) if _is_stood_on(world, r)), None)
+
+
+def _is_stood_on(world: World, record: SnapshotRecord) -> bool:
+    stands = []
+    for disk in record.external_disks:
+        frozen = world.now_at(disk.source) if disk.source else None
+        now = renamed.disk_of(world, disk.target, frozen) if frozen else world.disk(disk.target)
+        if now is not None and now.chain is not None:
+            stands.append(now.chain.below(now.chain.active) == frozen is not None)
+    return bool(stands) and all(stands)
 
 
 def misplaced_current(world: World) -> Iterator[CurrentMisplaced]:
@@ -190,7 +187,7 @@ def left_overlays(
         is_current = record.is_current and expected is not None and expected.name == record.name
         changes = []
         for disk in record.external_disks:
-            now = world.disk(disk.target)
+            now = renamed.disk_of(world, disk.target, disk.source) if disk.source else None
             if now is None or now.chain is None or disk.source is None:
                 continue
             if disk.source not in now.chain:
@@ -203,17 +200,18 @@ def left_overlays(
             yield record.name, tuple(changes)
 
 
-def accounted(world: World, target: DiskTarget) -> frozenset[ImagePath]:
-    """Images of the disk that some record names, where their content is now."""
-    disks = [disk for record in world.domain.records if (disk := record.disk(target))]
+def accounted(world: World) -> frozenset[ImagePath]:
+    """Images that some record names, where their content is now."""
+    disks = [disk for record in world.domain.records for disk in record.disks]
     paths = [p for d in disks for p in (d.source, d.overlay, d.revert_overlay) if p is not None]
     return frozenset(paths) | frozenset(world.now_at(path) for path in paths)
 
 
-def frozen_layers(world: World, target: DiskTarget) -> frozenset[ImagePath]:
-    """The frozen layers of the disk, where their content is now."""
-    paths = (record.frozen(target) for record in world.domain.records)
-    return frozenset(world.now_at(path) for path in paths if path is not None)
+def frozen_layers(world: World) -> frozenset[ImagePath]:
+    """The frozen layers of all disks, where their content is now."""
+    disks = (d for record in world.domain.records for d in record.disks)
+    taken = (d.source for d in disks if d.capture is DiskCapture.EXTERNAL)
+    return frozenset(world.now_at(path) for path in taken if path is not None)
 
 
 def unrecorded(world: World, declared: frozenset[str]) -> Iterator[OverlayUnrecorded]:
@@ -222,8 +220,8 @@ def unrecorded(world: World, declared: frozenset[str]) -> Iterator[OverlayUnreco
     for disk in world.domain.disks:
         if disk.chain is None:
             continue
-        layers = frozen_layers(world, disk.target)
-        named = accounted(world, disk.target)
+        layers = frozen_layers(world)
+        named = accounted(world)
         above_frozen = False
         for below, path in zip(disk.chain.images, disk.chain.images[1:], strict=False):
             above_frozen = above_frozen or below in layers
@@ -343,7 +341,16 @@ def _is_superseded(world: World, target: DiskTarget, path: ImagePath) -> bool:
     disk = world.disk(target)
     if disk is None or disk.chain is None:
         return False
-    return any(below in disk.chain for below in world.walk(path)[1:])
+    return any(below in disk.chain for below in _own_below(world, path))
+
+
+def _own_below(world: World, path: ImagePath) -> Iterator[ImagePath]:
+    """What *path* stands on, down to the image that the first snapshot froze: a template below that
+    tells nothing, another disk may stand on it."""
+    for below in world.walk(path)[1:]:
+        yield below
+        if below not in world.ledger.image_paths:
+            return
 
 
 def too_deep(world: World, limit: int | None) -> Iterator[ChainTooDeep]:

@@ -27,6 +27,7 @@ class FakeDisk:
     is_readonly: bool = False
     is_shareable: bool = False
     is_excluded: bool = False
+    is_manual: bool = False
     is_optional: bool = False
     #: what makes its source a part of a file
     oddity: str | None = None

@@ -33,7 +33,11 @@ class Person:
     ) -> None:
         """``snapshot-create-as --disk-only``, of every writable disk unless *targets* says which."""
         domain = self.host.domain(name)
-        wanted = [d.target for d in domain.definition.disks if d.is_writable and not d.is_excluded]
+        wanted = [
+            d.target
+            for d in domain.definition.disks
+            if d.is_writable and not (d.is_excluded or d.is_manual)
+        ]
         if targets is not None:
             wanted = [DiskTarget(target) for target in targets]
         overlays = {t: self._default_overlay(domain.disk(t).source, snapshot) for t in wanted}

@@ -107,3 +107,14 @@ def test_no_entity_is_expanded_and_nothing_is_fetched() -> None:
     assert "root" not in "".join(parse(bomb).itertext())
     with pytest.raises(HypervisorError, match="cannot read libvirt's XML"):
         parse("<domain>")
+
+
+@pytest.mark.parametrize(
+    ("said", "excluded", "manual"),
+    [("no", True, False), ("manual", True, True), ("external", False, False), ("", False, False)],
+)
+def test_what_a_definition_says_of_snapshots(said: str, excluded: bool, manual: bool) -> None:
+    text = f"<disk type='file' snapshot='{said}'><source file='/a'/><target dev='vda'/></disk>"
+    found = domain_xml.disk(parse(text))
+
+    assert (found.is_excluded, found.is_manual) == (excluded, manual)

@@ -4,13 +4,24 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model.desired import DesiredSnapshot, Power, Prune, Quiesce
+from reconciler.model.desired import (
+    CaptureType,
+    DesiredRevert,
+    DesiredSnapshot,
+    Power,
+    Prune,
+    Quiesce,
+)
 from reconciler.model.domain import AgentState
 from reconciler.model.names import DiskTarget, SnapshotName
 from reconciler.model.power import PowerState
-from tests.drawing import domain, host, image, paused, shut_off, unmanaged, wanted
+from tests.drawing import domain, host, image, paused, running, shut_off, unmanaged, wanted
 from tests.fakes.administrator import Administrator
+from tests.fakes.controller import Controller
+from tests.fakes.domain import FakeDisk
+from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
+from tests.fakes.storage import FakeFile
 from tests.planning.reading import codes, kinds, plan_of, steps
 
 
@@ -215,3 +226,77 @@ def test_a_missing_domain_is_refused_with_what_is_near() -> None:
 
     assert codes(plan) == ["DomainMissing"]
     assert plan.refusals[0].fact("near") == "web01"
+
+
+def with_second_disk(power: PowerState, **traits: object) -> FakeHost:
+    """Its second disk is of another kind."""
+    fake = host(domain("web01", power, vda="base", vdb="data"))
+    definitions = fake.domain("web01").definitions
+    for definition in definitions:
+        disk = definition.disk(DiskTarget("vdb"))
+        assert disk is not None
+        for name, value in traits.items():
+            setattr(disk, name, value)
+    return fake
+
+
+@pytest.mark.parametrize("power", [shut_off, running])
+@pytest.mark.parametrize(
+    ("traits", "said"),
+    [
+        ({"device": "lun"}, "vdb is left out, a lun, and the guest can write to it"),
+        ({"device": "floppy"}, "vdb is left out, a floppy, and the guest can write to it"),
+        ({"is_manual": True}, "vdb is left out by the definition (snapshot='manual')"),
+        ({"device": "floppy", "is_readonly": True}, None),
+        ({"device": "cdrom", "is_readonly": True}, None),
+    ],
+)
+def test_what_the_guest_writes_to_is_not_left_out_without_a_word(
+    power: PowerState, traits: dict[str, object], said: str | None
+) -> None:
+    fake = with_second_disk(power, **traits)
+
+    plan = plan_of(fake, wanted("web01", one()))
+    skipping = plan_of(fake, wanted("web01", one(skip=frozenset({DiskTarget("vdb")}))))
+
+    assert steps(plan)[0].startswith("create s1 vda")
+    assert "vdb" not in steps(plan)[0].split("without")[0]
+    assert [w for w in plan.warnings if "vdb" in w] == ([said] if said else [])
+    assert [w for w in skipping.warnings if "vdb" in w] == []
+
+
+@pytest.mark.parametrize("device", ["lun", "floppy"])
+def test_what_no_snapshot_takes_is_refused_where_it_is_asked_for(device: str) -> None:
+    fake = with_second_disk(shut_off, device=device)
+
+    plan = plan_of(fake, wanted("web01", one(take=frozenset({DiskTarget("vdb")}))))
+
+    (why,) = plan.refusals
+    assert (why.code, why.fact("cause")) == ("DiskNotSupported", f"a {device}")
+
+
+@pytest.mark.parametrize("traits", [{"device": "lun"}, {"device": "floppy"}, {"is_manual": True}])
+def test_no_snapshot_inside_the_images_beside_a_disk_that_is_left_out(
+    traits: dict[str, object],
+) -> None:
+    fake = with_second_disk(shut_off, **traits)
+
+    plan = plan_of(fake, wanted("web01", one(type=CaptureType.INTERNAL)))
+
+    assert codes(plan) == ["DiskNotSupported s1"]
+
+
+def test_memory_is_not_put_back_beside_a_lun_that_went_on() -> None:
+    fake = host(domain("web01", vda="base"))
+    Controller(fake).take("web01", "s1", memory=True)
+    lun = FakeDisk(target=DiskTarget("sda"), source=image("lun"), device="lun")
+    fake.world.storage.add(FakeFile(path=image("lun")))
+    for definition in fake.domain("web01").definitions:
+        definition.disks.append(replace(lun))
+    back = DesiredRevert(to=SnapshotName("s1"), request="r1", discards=True)
+
+    plan = plan_of(fake, wanted("web01", one(memory=True), revert=back))
+
+    (why,) = plan.refusals
+    assert why.code == "RevertNotPossible"
+    assert "its memory does not fit sda" in why.fact("cause")

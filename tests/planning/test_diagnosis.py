@@ -97,8 +97,15 @@ def test_cd_roms_and_the_folder_they_lie_in_are_no_finding() -> None:
         ({"is_shareable": True}, "shareable"),
         ({"is_encrypted": True}, "encrypted"),
         ({"format": "vmdk"}, "in format vmdk"),
-        ({"device": "lun"}, None),
+        ({"device": "lun"}, "a lun"),
+        ({"device": "floppy"}, "a floppy"),
+        ({"device": "floppy", "is_readonly": True}, None),
+        ({"device": "cdrom"}, None),
         ({"is_excluded": True}, "left out by the definition (snapshot='no')"),
+        (
+            {"is_excluded": True, "is_manual": True},
+            "left out by the definition (snapshot='manual')",
+        ),
     ],
 )
 def test_a_disk_that_snapshots_leave_out_is_named_with_the_cause(
