@@ -147,7 +147,8 @@ MEANINGS: dict[type[drift.Difference], str] = {
     drift.ImageOrphaned: "An image that virtsnap made, and that no definition, no record and no "
     "other image needs. What virtsnap emptied itself is removed in any case; this one it did not.",
     drift.DefinitionsDisagree: "The running guest writes to another image than its persistent "
-    "definition names: after the next start it would see other data.",
+    "definition names: after the next start it would see other data. Of disks alone that a snapshot "
+    "has taken or would take.",
     drift.ChainTooDeep: "A disk has more images above its base than `chain.maxDepth` allows.",
     drift.ChainBroken: "A chain cannot be followed to its base, or the definition spells out another "
     "one than the files.",

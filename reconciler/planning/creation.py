@@ -30,6 +30,10 @@ DEEP_LIMIT = 25
 LEAST_ROOM = 1 << 20
 
 
+#: told by their words which act was refused
+_OF_SEVERAL_ACTS = (RefusalCode.DISK_NOT_SUPPORTED, RefusalCode.UNMANAGED_READER)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quiescing:
     """Whether the guest is frozen for the snapshot, and what that makes of it."""
@@ -43,6 +47,15 @@ def creation(
     world: World, wish: DesiredDomain, snapshot: DesiredSnapshot
 ) -> CreateSnapshot | Refusal:
     """The action that takes *snapshot* on *world*, or why it cannot be taken now."""
+    found = _creation(world, wish, snapshot)
+    if isinstance(found, Refusal) and found.code in _OF_SEVERAL_ACTS:
+        return replace(found, facts=tuple(sorted((*found.facts, ("act", "take")))))
+    return found
+
+
+def _creation(
+    world: World, wish: DesiredDomain, snapshot: DesiredSnapshot
+) -> CreateSnapshot | Refusal:
     for refused in (
         _record_taken(world, snapshot),
         _order(world, snapshot),
@@ -216,6 +229,7 @@ def _chosen(
                 disk=disk.target,
                 image=disk.source,
                 kind="domain",
+                how="written to",
                 readers=", ".join(writers),
             )
         refused = capture.why_not_inside(world, snapshot, disk) if is_internal else None

@@ -35,7 +35,7 @@ from reconciler.model.drift import (
     Undeclared,
 )
 from reconciler.model.ledger import EntryState, LedgerEntry, LedgerProblem, RequestState
-from reconciler.model.names import ImagePath
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
 from reconciler.model.suspension import ByHand
 from reconciler.planning import jobs, oddities, storage
@@ -85,7 +85,7 @@ def compare(wish: Declared, world: World) -> Drift:
         found.append(FreezeUnended())
     found += _debts(world)
     found += _jobs(world)
-    found += unsound_disks(world)
+    found += unsound_disks(world, touched(wish, world))
     found += _declared(wish, world)
     found += _reverts(wish, world)
     found += _others(wish, world)
@@ -183,13 +183,39 @@ def _jobs(world: World) -> Iterator[Difference]:
         yield JobUnfinished(disk=job.disk, job=job.kind, is_ours=ours)
 
 
-def unsound_disks(world: World) -> Iterator[Difference]:
-    """Disks whose definitions disagree, or whose chain is broken."""
+def touched(wish: Declared, world: World) -> frozenset[DiskTarget]:
+    """Disks that some snapshot has taken, or that one of the manifest would take."""
+    wishes = wish.domain.snapshots if wish.domain else (DesiredSnapshot(name=SnapshotName("")),)
+    of_records = {
+        d.target
+        for r in world.domain.records
+        for d in r.disks
+        if d.capture is not DiskCapture.SKIPPED
+    }
+    return frozenset(
+        disk.target
+        for disks in world.domain.definitions
+        for disk in disks
+        if disk.target in of_records
+        or (disk.chain is not None and not world.own_layers.isdisjoint(disk.chain.images))
+        or any(_takes(snapshot, disk) for snapshot in wishes)
+    )
+
+
+def _takes(snapshot: DesiredSnapshot, disk: Disk) -> bool:
+    if disk.target in snapshot.take:
+        return True
+    return disk.is_writable and not disk.is_excluded and disk.target not in snapshot.skip
+
+
+def unsound_disks(world: World, only: frozenset[DiskTarget] | None = None) -> Iterator[Difference]:
+    """Disks whose definitions disagree (of *only* these), or whose chain is broken."""
     domain = world.domain
     for disk in domain.live or ():
         stored = next((d for d in domain.persistent or () if d.target == disk.target), None)
-        is_left_out = stored is not None and stored.is_optional and disk.source is None
-        if stored is not None and stored.source != disk.source and not is_left_out:
+        if only is not None and disk.target not in only:
+            continue
+        if stored is not None and is_another(disk, stored):
             yield DefinitionsDisagree(disk=disk.target, live=disk.source, persistent=stored.source)
     for disk in domain.disks:
         if not disk.is_on_storage or not disk.is_writable or disk.source is None:
@@ -219,6 +245,17 @@ def _is_left_out(world: World, disk: Disk) -> bool:
     )
     is_left = disk.is_optional and is_missing and not world.domain.is_active
     return is_left or oddities.is_odd(world, disk)
+
+
+def is_another(live: Disk, stored: Disk) -> bool:
+    """At its next start the guest would write to another image than now.
+
+    An optional medium may be missing by now, and what is written to a transient disk libvirt puts
+    into a file of its own.
+    """
+    is_left_out = stored.is_optional and live.source is None
+    is_written = any(d.is_writable or d.is_beyond_snapshots for d in (live, stored))
+    return is_written and stored.source != live.source and not is_left_out
 
 
 def _break(world: World, disk: Disk) -> tuple[ImagePath, str] | None:

@@ -58,11 +58,17 @@ def why_not_back(world: World, off: World) -> Refusal | None:
     Whatever would keep the domain from starting is looked for while it still runs.
     """
     domain = world.domain
-    kept = {disk.target for disk in domain.persistent or ()}
+    kept = {disk.target: disk for disk in domain.persistent or ()}
     for disk in domain.live or ():
-        if disk.target not in kept:
-            # the guest would come back without it
-            return refusal(RefusalCode.DEFINITIONS_DISAGREE, disk=disk.target, live=disk.source)
+        stored = kept.get(disk.target)
+        # the guest would come back without it, or with another one
+        if stored is None or differ.is_another(disk, stored):
+            return refusal(
+                RefusalCode.DEFINITIONS_DISAGREE,
+                disk=disk.target,
+                live=disk.source,
+                persistent=stored.source if stored else None,
+            )
     for difference in differ.unsound_disks(off):
         if isinstance(difference, ChainBroken):
             return safety.broken(off, difference)

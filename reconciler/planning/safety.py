@@ -151,7 +151,13 @@ def _unfit(
         cause = (
             f"{device} is a block device: an overlay there is not virtsnap's to merge and remove"
         )
-        return refusal(RefusalCode.DISK_NOT_SUPPORTED, image=device, disk=action.disk, cause=cause)
+        return refusal(
+            RefusalCode.DISK_NOT_SUPPORTED,
+            image=device,
+            disk=action.disk,
+            cause=cause,
+            act="remove",
+        )
     for path in (action.base, *action.merged):
         image = world.image(path)
         inside = why_inside(world, path, disk=action.disk)
@@ -160,7 +166,11 @@ def _unfit(
         if image.has_data_file or image.is_encrypted:
             cause = "external data file" if image.has_data_file else "encryption"
             return refusal(
-                RefusalCode.DISK_NOT_SUPPORTED, image=path, disk=action.disk, cause=cause
+                RefusalCode.DISK_NOT_SUPPORTED,
+                image=path,
+                disk=action.disk,
+                cause=cause,
+                act="remove",
             )
     said = oddities.why_not_disk(world, action.disk, action.snapshots)
     if said is not None:

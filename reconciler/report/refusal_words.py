@@ -86,17 +86,20 @@ WORDS: dict[Code, Words] = {
         "name different images for {disk|a disk}",
         hint="virsh dumpxml {domain!q}; virsh dumpxml --inactive {domain!q}",
         meaning="After its next start the domain would use another image than now. Which of them "
-        "is right is not for virtsnap to guess.",
+        "is right is not for virtsnap to guess. A disk that no snapshot has taken or would take "
+        "(a CD-ROM, a transient one, one that is skipped) holds nothing up, unless the guest would "
+        "have to be shut down and would come back on another image.",
         by_hand="Keep what the running domain uses: `virsh edit` the persistent definition, set "
         "the same `<source>` and remove `<backingStore>`.",
     ),
     Code.DISK_NOT_SUPPORTED: Words(
-        sentence="cannot work on {disk|the disks} of {domain}: {cause|disks of this kind are not "
-        "supported}",
+        sentence="cannot {work|work on the disks}: {cause|disks of this kind are not supported}",
         hint="[leave it out: `disks: {{leave}: skip}`; ][set `type: external`, where it may be left out: "
         "`disks: {{inside}: skip}`; ]to look: virtsnap doctor {domain!q}",
         meaning="External snapshots need a writable disk on files or a block device of this "
-        "machine, that only one domain writes to, and that the definition does not exclude.",
+        "machine, that only one domain writes to, and that the definition does not exclude "
+        "(`snapshot='no'` or `'manual'`). LUNs and floppy disks are never taken: where the guest can "
+        "write to one, the plan says that it is left out.",
         by_hand="Skip the disk in the manifest, and back it up by the means of its storage.",
     ),
     Code.DOMAIN_BUSY: Words(
@@ -378,7 +381,7 @@ WORDS: dict[Code, Words] = {
         by_hand="Bring the storage back. If the image is really gone, restore it from a backup.",
     ),
     Code.UNMANAGED_READER: Words(
-        sentence="cannot remove {thing}: {image|an image} is read by[ {kind}] "
+        sentence="cannot {act|remove} {thing}: {image|an image} is {how|read} by[ {kind}] "
         "{reader|somebody else}[, as far as can be told: {cause}]",
         hint="[mount the folder of {missing!q}, or start its pool; ]"
         "[let {unresolved} name its disk by a pool that is there: virsh pool-list --all; ]"

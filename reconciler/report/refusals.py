@@ -42,6 +42,11 @@ def _facts(refusal: Refusal, *, domain: str, manifest: str | None) -> dict[str, 
             facts[name] = size(int(facts[name]))
     of_domain = f"{facts['snapshot']} of {facts['domain']}"
     facts["thing"] = of_domain if facts["snapshot"] else facts["domain"]
+    disk = facts.get("disk") or "the disks"
+    facts["work"] = f"work on {disk} of {facts['domain']}"
+    if facts.get("act"):
+        on = f" with {facts['disk']}" if facts.get("disk") else ""
+        facts["work"] = f"{facts['act']} {facts['thing']}{on}"
     return facts
 
 

@@ -5,6 +5,8 @@ import pytest
 from reconciler.model.refusal import RefusalCode, refusal
 from reconciler.report.phrase import filled
 from reconciler.report.refusals import explained, words_of
+from tests.drawing import domain, host, shut_off, wanted
+from tests.planning.reading import plan_of
 from tests.report.drawn_plans import s1
 
 
@@ -73,3 +75,56 @@ def test_commands_in_hints_can_be_pasted() -> None:
 )
 def test_gaps_are_filled(template: str, facts: dict[str, str], text: str) -> None:
     assert filled(template, facts) == text
+
+
+def test_a_refused_create_is_not_told_as_a_removal() -> None:
+    fake = host(domain("web01", shut_off, vda="base"), domain("web02", shut_off, vda="base"))
+    plan = plan_of(fake, wanted("web01", "s1"))
+    said = [explained(why, domain="web01").message for why in plan.refusals]
+
+    assert said == ["cannot take s1 of web01: /images/base.qcow2 is written to by domain web02"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (
+            {"act": "take", "disk": "sda", "cause": "a lun"},
+            "cannot take s1 of web01 with sda: a lun",
+        ),
+        ({"act": "take", "cause": "no disk is left"}, "cannot take s1 of web01: no disk is left"),
+        (
+            {"act": "remove", "disk": "vda", "cause": "encryption"},
+            "cannot remove s1 of web01 with vda: encryption",
+        ),
+        ({"disk": "vda", "cause": "odd"}, "cannot work on vda of web01: odd"),
+    ],
+)
+def test_a_disk_of_another_kind_is_told_with_the_act(facts: dict[str, str], said: str) -> None:
+    why = refusal(RefusalCode.DISK_NOT_SUPPORTED, snapshot=s1, **facts)
+
+    assert explained(why, domain="web01").message == said
+
+
+def test_a_name_that_is_too_long_is_not_outside_anything() -> None:
+    cause = "its name has 256 bytes, and 240 are allowed"
+    why = refusal(RefusalCode.OUTSIDE_FOLDERS, snapshot=s1, path="/i/x.qcow2", cause=cause)
+
+    assert explained(why, domain="web01").message == (
+        f"cannot take s1 of web01: the image /i/x.qcow2 {cause}"
+    )
+
+
+def test_of_one_name_for_two_domains_each_hears_of_the_other() -> None:
+    why = refusal(
+        RefusalCode.IMAGE_NAME_TAKEN,
+        snapshot=s1,
+        path="/i/x",
+        other="web02",
+        cause="is to be made for web02 too",
+    )
+    told = explained(why, domain="web01")
+
+    assert told.message == "cannot take s1 of web01: the image /i/x is to be made for web02 too"
+    assert "web01 and web02" in told.hint
+    assert "{{ domain.name }}" in told.hint
