@@ -42,6 +42,14 @@ class AgentError(HypervisorError):
     """The guest agent did not freeze or thaw the guest file systems."""
 
 
+class AgentUnableError(AgentError):
+    """The guest agent answers, and does not freeze or thaw: it may not, or it failed in the guest."""
+
+
+class MemoryNotLoadedError(HypervisorError):
+    """QEMU, or libvirt before it, did not take a memory image: the domain is off."""
+
+
 class PostconditionError(VirtsnapError):
     """A step was carried out and the host does not look as the plan said it would."""
 

@@ -58,6 +58,11 @@ _BY_HAND_OF_ERROR: dict[type[errors.VirtsnapError], str] = {
     "is finished by the next apply.",
     errors.AgentError: "Look after qemu-guest-agent in the guest. The guest was thawed again, or the error says that it may be "
     "frozen; then `virsh domfsthaw DOMAIN` is safe if no backup is at work.",
+    errors.AgentUnableError: "Read what the agent says: a command is blocked in the guest, or a hook failed there. The guest was "
+    "thawed; `quiesce: preferred` goes on without.",
+    errors.MemoryNotLoadedError: "Nothing: the domain is back where it was before the revert, on its disks of then and, where its "
+    "present was kept with memory, with that. The request is not tried again; `power: off` with a new `request` goes back "
+    "without the memory.",
     errors.PostconditionError: "Compare both sides that the error shows: somebody else worked on the domain, or libvirt did something "
     "else than it says. Plan again; the plan starts from what is there.",
     errors.StepRefused: "Plan again: the world changed between plan and step, and nothing was done.",

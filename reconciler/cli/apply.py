@@ -22,6 +22,8 @@ from reconciler.model.desired import Desired, DesiredHost
 from reconciler.model.outcome import DomainOutcome
 from reconciler.model.plan import Plan
 from reconciler.model.request import Consent
+from reconciler.report.summary import totals
+from reconciler.report.units import size
 
 AutoApprove = Annotated[
     bool, typer.Option("--auto-approve", help="Do not ask; for scripts that know what they do.")
@@ -90,7 +92,7 @@ def apply(
             show_plan(plan, desired, options)
         if not any(domain.open_steps for domain in plan.domains):
             return _nothing_to_do(plan, options)
-        if not auto_approve and not _is_agreed():
+        if not auto_approve and not _is_agreed(totals(plan).discards):
             note("Nothing was done.")
             return ExitCode.ERROR
         state = wiring.folders_of(hosts, options).state
@@ -125,15 +127,16 @@ def _narrowed_again(still: Desired, hosts: tuple[DesiredHost, ...], options: Opt
     return wiring.narrowed(still, hosts)
 
 
-def _is_agreed() -> bool:
-    """Ask on the terminal; anything but ``yes`` is no."""
+def _is_agreed(discards: int) -> bool:
+    """Ask on the terminal, with the bytes that nobody gets back; anything but ``yes`` is no."""
     if not sys.stdin.isatty():
         raise VirtsnapError(
             "cannot apply the plan: there is no terminal to ask on, nothing was done",
             hint="virtsnap apply --auto-approve",
         )
     sys.stdout.flush()
-    sys.stderr.write("\nDo all of this? Only 'yes' will be accepted: ")
+    lost = f" At most {size(discards)} of work is discarded for good." if discards else ""
+    sys.stderr.write(f"\nDo all of this?{lost} Only 'yes' will be accepted: ")
     sys.stderr.flush()
     return sys.stdin.readline().strip() == "yes"
 

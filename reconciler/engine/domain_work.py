@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from reconciler.engine import fence, hooks, power_steps, steps
+from reconciler.engine import after_trouble, fence, hooks, steps
 from reconciler.engine.hooks import StepHooks
 from reconciler.engine.listener import Listener
 from reconciler.engine.ports import Clock, Hypervisor, Identity, Journal, Locks
@@ -122,9 +122,9 @@ class DomainWork:
         self._take_fence(world)
         try:
             self._steps(todo)
-            power_steps.pay_after_trouble(self)
+            after_trouble.pay(self)
         except Exception:
-            power_steps.pay_after_trouble(self)
+            after_trouble.pay(self)
             raise
         finally:
             self._drop_fence()
@@ -216,6 +216,12 @@ class DomainWork:
             self.refusals.append(result)
             return None
         after = self.observe()
+        by_people = postcondition.by_people(world, step.action, after)
+        if by_people is not None:
+            raise PlanStaleError(
+                f"cannot go on with {self.plan.domain}: {by_people} during {step.action.name}",
+                hint="virtsnap plan, and look again",
+            )
         difference = postcondition.difference(world, step.action, after)
         if difference is not None:
             raise PostconditionError(

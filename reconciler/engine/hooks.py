@@ -73,7 +73,9 @@ def is_owed(action: Action) -> bool:
             return bool(sources) or make_current
         case CreateSnapshot() | CommitOverlays() | DeleteSnapshot() | ForgetSnapshot():
             return False
-        case RemoveImage() | RevertSnapshot() | RevertInternal() | ShutDownDomain():
+        case RevertSnapshot(is_undone=is_undone):
+            return is_undone
+        case RemoveImage() | RevertInternal() | ShutDownDomain():
             return False
         case ReleaseSnapshot():
             return False

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.engine.intending import intend
-from reconciler.errors import AgentError, PathTaken, VirtsnapError
+from reconciler.errors import AgentError, AgentUnableError, PathTaken, VirtsnapError
 from reconciler.model.action import CreateSnapshot, RemovalCause, RemoveImage
 from reconciler.model.chain import Presence
 from reconciler.model.ledger import MEMORY, Consistency
@@ -19,6 +19,12 @@ from reconciler.planning.world import World
 
 if TYPE_CHECKING:
     from reconciler.engine.domain_work import DomainWork
+
+
+_ALLOW = (
+    "allow it in the guest (--block-rpcs and --allow-rpcs of qemu-ga), or set `quiesce: preferred`; to"
+    ' look: virsh qemu-agent-command {domain!q} \'{"execute":"guest-info"}\''
+)
 
 
 def create(work: DomainWork, step: Step, action: CreateSnapshot, world: World) -> str | Refusal:
@@ -53,7 +59,8 @@ def _taken(
 ) -> str:
     """Taken and confirmed, or undone."""
     try:
-        note = _take(work, action, reserved, quiesce=quiesce) or note
+        failed, said = _take(work, action, reserved, quiesce=quiesce)
+        note = failed or note
     except VirtsnapError:
         if quiesce:
             # libvirt thaws after most failures, not after all; if it cannot be done now,
@@ -63,6 +70,7 @@ def _taken(
         if after.domain.record(action.snapshot) is None:
             _undo(work, action, reserved, after)
             raise
+        said = ""
         # it was taken and only the answer was lost (facts §10): go on
     after = work.observe()
     record = after.domain.record(action.snapshot)
@@ -73,7 +81,7 @@ def _taken(
         after.ledger, action, created=record.created if record else None, consistency=consistency
     )
     work.write(completion.completed(after.with_ledger(ledger)), after)
-    return note
+    return note or said
 
 
 def reserved_files(
@@ -118,25 +126,37 @@ def _agent_fault(work: DomainWork) -> Refusal | None:
     try:
         frozen = work.port.freeze_status(work.uuid)
     except AgentError as error:
-        return refusal(
-            RefusalCode.AGENT_NOT_CONNECTED, domain=work.plan.domain, state="silent", cause=error
-        )
+        return _no_agent(work, error)
     if not frozen:
         return None
     cause = "the guest was frozen by somebody else"
     return refusal(RefusalCode.AGENT_FROZEN, domain=work.plan.domain, cause=cause)
 
 
-def _take(work: DomainWork, action: CreateSnapshot, reserved: Reservation, *, quiesce: bool) -> str:
+def _no_agent(work: DomainWork, error: AgentError) -> Refusal:
+    is_unable = isinstance(error, AgentUnableError)
+    return refusal(
+        RefusalCode.AGENT_NOT_CONNECTED,
+        domain=work.plan.domain,
+        state="not able to do it" if is_unable else "silent",
+        cause=error,
+        way=_ALLOW if is_unable else None,
+    )
+
+
+def _take(
+    work: DomainWork, action: CreateSnapshot, reserved: Reservation, *, quiesce: bool
+) -> tuple[str, str]:
+    """Why it is not quiesced, and what the agent said of one that is."""
     try:
-        work.port.create_snapshot(work.uuid, action, quiesce=quiesce, reserved=reserved)
+        said = work.port.create_snapshot(work.uuid, action, quiesce=quiesce, reserved=reserved)
     except AgentError as error:
         if not action.may_degrade:
             raise
         work.port.thaw(work.uuid)
         work.port.create_snapshot(work.uuid, action, quiesce=False, reserved=reserved)
-        return f"not quiesced: {error.message}"
-    return ""
+        return f"not quiesced: {error.message}", ""
+    return "", said
 
 
 def _undo(work: DomainWork, action: CreateSnapshot, reserved: Reservation, after: World) -> None:

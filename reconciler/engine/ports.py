@@ -53,15 +53,17 @@ class Hypervisor(Protocol):
         *,
         quiesce: bool,
         reserved: Reservation | None = None,
-    ) -> None:
-        """Take the snapshot.  With *quiesce* an agent that fails raises ``AgentError``.
+    ) -> str:
+        """Take the snapshot.  With *quiesce* an agent that fails raises ``AgentError``, and nothing
+        is taken; what it says against a thaw that was done all the same is handed back.
 
         Its files are those that are *reserved*, or are reserved first.  No other file that exists
         is written to: ``StepRefused``.
         """
 
     def freeze_status(self, domain: DomainUuid) -> bool:
-        """Whether the guest file systems are frozen now; ``AgentError`` if the agent is silent."""
+        """Whether the guest file systems are frozen now; ``AgentError`` if the agent is silent, and
+        ``AgentUnableError`` if it may not freeze or thaw them."""
 
     def thaw(self, domain: DomainUuid) -> None:
         """Thaw, again and again until the agent answers or the time for it is over."""
@@ -154,7 +156,8 @@ class Hypervisor(Protocol):
     def go_on_from(self, domain: DomainUuid, memory: ImagePath, *, is_paused: bool) -> None:
         """Start a domain that is off from a memory image, on the images it has now.
 
-        ``StepRefused`` when there is a managed save image.
+        ``StepRefused`` when there is a managed save image; ``MemoryNotLoadedError`` when it does
+        not load, and the domain is off.
         """
 
     def forget_snapshot(self, domain: DomainUuid, snapshot: SnapshotName) -> None:

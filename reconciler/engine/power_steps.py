@@ -7,14 +7,14 @@ from datetime import timedelta
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from reconciler.engine import fence, hooks
-from reconciler.errors import HypervisorError, VirtsnapError
+from reconciler.errors import HypervisorError, MemoryNotLoadedError
 from reconciler.model.action import ShutDownDomain, StartDomain
 from reconciler.model.ledger import Ledger
-from reconciler.model.plan import Reason, Step
+from reconciler.model.names import ImagePath
+from reconciler.model.plan import Step
 from reconciler.model.power import PowerState, Stopped
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
-from reconciler.planning import bookkeeping, powering
+from reconciler.planning import bookkeeping, powering, way_back
 from reconciler.planning.world import World
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def start(work: DomainWork, action: StartDomain, world: World) -> str | Refusal:
     if not world.domain.is_active:
         is_paused = action.state is PowerState.PAUSED
         if action.memory is not None and powering.fits(world, action.memory):
-            work.port.go_on_from(work.uuid, action.memory, is_paused=is_paused)
+            _go_on_from(work, action.memory, world, is_paused=is_paused)
         else:
             work.port.start(work.uuid, is_paused=is_paused)
         if not work.observe().domain.is_active:
@@ -70,24 +70,15 @@ def start(work: DomainWork, action: StartDomain, world: World) -> str | Refusal:
     return ""
 
 
-def _started(work: DomainWork, action: StartDomain, world: World) -> World:
-    start(work, action, world)
-    return world
-
-
-def pay_after_trouble(work: DomainWork) -> None:
-    """The plan ends before its last step: a guest that we shut down is not left so.
-
-    Best effort: what cannot be paid now is planned again by the next pass.
-    """
-    if work.ledger is None or work.ledger.owed is None:
-        return
+def _go_on_from(work: DomainWork, memory: ImagePath, world: World, *, is_paused: bool) -> None:
+    """Where it does not load the revert to it has failed, which is written down: no pass tries it
+    again, and what is owed from now on is the way back."""
     try:
-        fence.check(work.port, work.uuid, holder=work.tools.identity.holder())
-        world = work.observe()
-        action = powering.payment(world)
-        if action is not None and action.is_off and powering.why_not_start(world) is None:
-            step = Step(id="owed", action=action, reason=Reason.POWER_OWED)
-            hooks.between(work, step, world, lambda seen: _started(work, action, seen))
-    except VirtsnapError:
-        return
+        work.port.go_on_from(work.uuid, memory, is_paused=is_paused)
+    except MemoryNotLoadedError as error:
+        before = work.ledger or world.ledger
+        failed = way_back.failing(before, world, memory)
+        if failed != before:
+            work.write(failed, world)
+            error.hint = "it goes on where it was; `power: off` goes back without that memory"
+        raise

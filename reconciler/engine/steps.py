@@ -202,15 +202,18 @@ def _revert(work: DomainWork, step: Step, action: RevertSnapshot, world: World) 
 
     The target's record is told too: should ledger and journal be lost, it still knows (law 3).
     """
-    files = tuple((new.target, new.overlay) for new in action.disks)
-    reserved = new_files.reserved_files(work, action.snapshot, files)
-    if isinstance(reserved, Refusal):
-        return reserved
-    with reserved:
-        new_files.intend_with(reserved, work, step, world)
-        work.port.make_overlays(work.uuid, action.disks, reserved=reserved)
+    if not action.is_undone:
+        files = tuple((new.target, new.overlay) for new in action.disks)
+        reserved = new_files.reserved_files(work, action.snapshot, files)
+        if isinstance(reserved, Refusal):
+            return reserved
+        with reserved:
+            new_files.intend_with(reserved, work, step, world)
+            work.port.make_overlays(work.uuid, action.disks, reserved=reserved)
     done = bookkeeping.confirmed(work.ledger or world.ledger, action)
     work.write_by(lambda ledger: work.port.define_reverted(work.uuid, action, ledger), done, world)
+    if action.is_undone:
+        return ""  # its record may go on saying that it was done: nothing is done twice
     _mark(work, action.snapshot, work.ledger or done)
     return ""
 

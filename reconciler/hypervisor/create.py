@@ -9,9 +9,16 @@ from typing import Any
 import libvirt
 
 from reconciler.errors import AgentError, HypervisorError, StepRefused
-from reconciler.hypervisor import agent, definitions, domain_xml, reserving, snapshot_xml
+from reconciler.hypervisor import (
+    agent,
+    definitions,
+    domain_xml,
+    migratable,
+    reserving,
+    snapshot_xml,
+)
 from reconciler.hypervisor.connection import Connection
-from reconciler.hypervisor.explaining import agent_error, explained, explaining, is_of_agent
+from reconciler.hypervisor.explaining import explaining
 from reconciler.hypervisor.paths import is_same_file
 from reconciler.hypervisor.xml import Element, parse
 from reconciler.model.action import CreateSnapshot, NewOverlay
@@ -30,8 +37,11 @@ def create(
     agent_timeout: int,
     thaw_seconds: float,
     reserved: Reservation | None = None,
-) -> None:
-    """Take the snapshot; with *quiesce* a guest is never left frozen by us."""
+) -> str:
+    """Take the snapshot; with *quiesce* a guest is never left frozen by us.
+
+    What its agent had to say against the thaw, where that was done all the same, is handed back.
+    """
     domain = connection.domain(uuid)
     what = f"take snapshot {action.snapshot} of {domain.name()}"
     with explaining(what):
@@ -39,6 +49,8 @@ def create(
     is_active = domain_xml.is_live(definition)
     if is_active and action.consistency is Consistency.OFFLINE:
         raise StepRefused(f"cannot {what}: it was to be taken shut off, and the domain was started")
+    if action.memory is not MemoryCapture.NONE:
+        migratable.demand(domain, definition, what)
     for new in action.overlays:
         _demand_ready(definition, new, what)
     if action.memory_file is not None and not connection.is_local:
@@ -46,7 +58,7 @@ def create(
     if reserved is None:
         with reserving.reserve(action.new_files if connection.is_local else (), what) as own:
             try:
-                create(
+                return create(
                     connection,
                     uuid,
                     action,
@@ -57,7 +69,6 @@ def create(
                 )
             finally:
                 own.give_back()
-        return
     for path in action.new_files if connection.is_local else ():
         # libvirt would take over any empty file, and writes the memory over whatever lies there
         # (facts §1.1, §1.4).
@@ -68,20 +79,22 @@ def create(
             )
     text = snapshot_xml.created(replace(action, skipped=_others(definition, action)))
     flags = _flags(domain, action, is_active=is_active, what=what)
+    said = ""
     if quiesce and is_active:
-        _take_quiesced(domain, text, flags, what, agent_timeout, thaw_seconds)
+        said = _take_quiesced(domain, text, flags, what, agent_timeout, thaw_seconds)
     else:
         with explaining(what):
             domain.snapshotCreateXML(text, flags)
     if not is_active:
         definitions.say_again(domain, definition, [new.target for new in action.overlays])
     if not connection.is_local:
-        return
+        return said
     if not is_active:
         for new in action.overlays:
             _make_private(new.overlay, new.frozen, what)
     if action.memory_file is not None:
         _make_private(action.memory_file, None, what)
+    return said
 
 
 def _flags(domain: Any, action: CreateSnapshot, *, is_active: bool, what: str) -> int:
@@ -123,20 +136,30 @@ def _others(definition: Element, action: CreateSnapshot) -> tuple[DiskTarget, ..
 
 def _take_quiesced(
     domain: Any, text: str, flags: int, what: str, agent_timeout: int, thaw_seconds: float
-) -> None:
-    # Asked first: a hung agent then has no freeze waiting for it, and a freeze of others is seen.
-    if agent.is_frozen(domain):
+) -> str:
+    """Frozen, taken, thawed, each by itself: with libvirt's QUIESCE a thaw that fails, a hook in the
+    guest being enough, makes a failure of a snapshot whose overlays are in use by then."""
+    # Asked first: a hung agent then has no freeze waiting for it, a freeze of others is seen, and
+    # nobody is frozen whose agent may not thaw.
+    if agent.is_frozen_or_can_be(domain):
         raise AgentError(
             f"cannot {what}: the guest is frozen already, by someone else",
             hint=f"virsh domfsthaw {quote(domain.name())}",
         )
     agent.limit_answers(domain, agent_timeout)
     try:
-        domain.snapshotCreateXML(text, flags | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE)
-    except libvirt.libvirtError as error:
-        failure = agent_error(error, what) if is_of_agent(error) else explained(error, what)
+        agent.freeze(domain, what)
+        with explaining(what):
+            domain.snapshotCreateXML(text, flags)
+    except HypervisorError as failure:
         _thaw_after(failure, domain, thaw_seconds)
-        raise failure from error
+        raise
+    try:
+        return agent.thaw(domain, seconds=thaw_seconds)
+    except AgentError as error:
+        # no agent's failure any more: the snapshot is there
+        hint = f"virsh domfsthaw {quote(domain.name())}"
+        raise HypervisorError(error.message, hint=hint, code=error.code) from error
 
 
 def _thaw_after(failure: HypervisorError, domain: Any, seconds: float) -> None:

@@ -8,6 +8,7 @@ from reconciler.model.domain import AgentState, DiskKind
 from reconciler.model.names import DiskTarget
 
 _UNITS = {"b": 1, "bytes": 1, "KiB": 1 << 10, "k": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 _AGENT_PORT = "org.qemu.guest_agent.0"
 
 
@@ -120,6 +121,9 @@ class Definition:
     has_pflash: bool = False
     memory_bytes: int | None = None
     unsaved_devices: tuple[str, ...] = ()
+    doubtful_devices: tuple[str, ...] = ()
+    nvram_format: str = "raw"
+    on_poweroff: str = "destroy"
 
 
 def definition(domain: Element, place: PlaceOf = _nowhere) -> Definition:
@@ -133,6 +137,9 @@ def definition(domain: Element, place: PlaceOf = _nowhere) -> Definition:
         has_pflash=domain.find("os/loader[@type='pflash']") is not None,
         memory_bytes=_memory_bytes(domain.find("memory")),
         unsaved_devices=() if devices is None else tuple(_unsaved(devices)),
+        doubtful_devices=tuple(_doubtful(domain)),
+        nvram_format=_nvram_format(domain),
+        on_poweroff=domain.findtext("on_poweroff") or "destroy",
     )
 
 
@@ -154,6 +161,31 @@ def _unsaved(devices: Element) -> Iterator[str]:
         yield "a virtiofs share"
     if devices.find("tpm/backend[@type='passthrough']") is not None:
         yield "a passed-through TPM"
+    if devices.find("interface[@type='vdpa']") is not None:
+        yield "a vDPA network device"
+
+
+def _doubtful(domain: Element) -> Iterator[str]:
+    """A 9p share that the guest has mounted, say: the definition does not show that."""
+    arguments = {each.get("value") for each in domain.iterfind(f"{_QEMU}commandline/{_QEMU}arg")}
+    if arguments & {"-device", "--device"}:
+        yield "a device given to QEMU itself (qemu:commandline)"
+    for share in domain.iterfind("devices/filesystem"):
+        driver = share.find("driver")
+        if driver is None or driver.get("type") != "virtiofs":
+            yield "a shared folder"
+            break
+    cpu = domain.find("cpu")
+    features = {f.get("name") for f in domain.iterfind("cpu/feature[@policy='require']")}
+    if cpu is not None and (cpu.get("migratable") == "off" or "invtsc" in features):
+        yield "a processor that stays on its host"
+    if domain.find("launchSecurity") is not None:
+        yield "an encrypted memory"
+
+
+def _nvram_format(domain: Element) -> str:
+    nvram = domain.find("os/nvram")
+    return "raw" if nvram is None else nvram.get("format", "raw")
 
 
 def is_live(domain: Element) -> bool:

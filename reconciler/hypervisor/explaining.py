@@ -7,7 +7,7 @@ from shlex import quote
 
 import libvirt
 
-from reconciler.errors import AgentError, HypervisorError
+from reconciler.errors import AgentError, AgentUnableError, HypervisorError
 from reconciler.hypervisor.uri import has_known_driver, host_of, transport_of
 from reconciler.model.secrets import without_secrets
 
@@ -18,6 +18,13 @@ _AGENT_CODES = frozenset(
         libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
         libvirt.VIR_ERR_AGENT_UNSYNCED,
         getattr(libvirt, "VIR_ERR_AGENT_COMMAND_TIMEOUT", 112),
+        getattr(libvirt, "VIR_ERR_AGENT_COMMAND_FAILED", 113),
+    }
+)
+#: it was an answer of the agent, if not the one that was hoped for (9.0, and 11.2 and newer)
+_ANSWERS = frozenset(
+    {
+        libvirt.VIR_ERR_INTERNAL_ERROR,
         getattr(libvirt, "VIR_ERR_AGENT_COMMAND_FAILED", 113),
     }
 )
@@ -48,7 +55,8 @@ def explained(error: libvirt.libvirtError, what: str) -> HypervisorError:
 def agent_error(error: libvirt.libvirtError, what: str) -> AgentError:
     """*error* as one of the guest agent."""
     code = error.get_error_code()
-    return AgentError(
+    kind = AgentUnableError if code in _ANSWERS else AgentError
+    return kind(
         f"cannot {what}: {cause(error)}",
         hint="systemctl status qemu-guest-agent (in the guest)",
         code=code,

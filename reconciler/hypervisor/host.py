@@ -140,14 +140,14 @@ class LibvirtHost:
         *,
         quiesce: bool,
         reserved: Reservation | None = None,
-    ) -> None:
+    ) -> str:
         """Take the snapshot."""
         with self._connection.another() as connection:
             if quiesce:
                 alive(for_seconds=self._agent_timeout + self._thaw_seconds)
             if action.memory is not MemoryCapture.NONE or action.internal:
                 alive(for_seconds=_SLOW_IMAGES + _memory_seconds(connection.domain(domain)))
-            create.create(
+            return create.create(
                 connection,
                 domain,
                 action,
@@ -159,8 +159,8 @@ class LibvirtHost:
 
     @bounded
     def freeze_status(self, domain: DomainUuid) -> bool:
-        """Whether the guest file systems are frozen now."""
-        return agent.is_frozen(self._connection.domain(domain))
+        """Whether the guest file systems are frozen now, or can be."""
+        return agent.is_frozen_or_can_be(self._connection.domain(domain))
 
     @bounded
     def thaw(self, domain: DomainUuid) -> None:

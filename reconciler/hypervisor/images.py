@@ -134,8 +134,18 @@ class ImageShelf:
         if found is None:
             if usual is not None:
                 self.declare(path, usual)
-            found = self._looked[key] = self._with_device(looking.examined(path, usual))
+            looked = self._with_saved(looking.examined(path, usual))
+            found = self._looked[key] = self._with_device(looked)
         return found
+
+    def _with_saved(self, looked: Looked) -> Looked:
+        """The paths that a memory image says are names as any others."""
+        saved = looked.image.saved
+        if saved is None:
+            return looked
+        canonical = self.paths.canonical
+        disks = tuple((t, None if path is None else canonical(path)) for t, path in saved.disks)
+        return replace(looked, image=replace(looked.image, saved=replace(saved, disks=disks)))
 
     def _with_device(self, looked: Looked) -> Looked:
         image = looked.image

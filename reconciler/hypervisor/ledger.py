@@ -2,7 +2,7 @@
 
 import json
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from reconciler.model.ledger import (
     LedgerReading,
     LedgerRequest,
     RequestState,
+    WayBack,
 )
 from reconciler.model.names import DiskTarget, DomainUuid, ImagePath, SnapshotName
 from reconciler.model.power import PowerOwed, PowerState
@@ -106,8 +107,17 @@ def decided(domains: tuple[Element, ...], uuid: DomainUuid) -> LedgerReading:
     if newer:
         return newer[0]
     ours = [(s, r) for s, r in readings if r.problem is not LedgerProblem.FOREIGN]
-    chosen = max(ours or readings, key=lambda pair: pair[0], default=(0, LedgerReading()))
-    return chosen[1]
+    chosen = max(ours or readings, key=lambda pair: pair[0], default=(0, LedgerReading()))[1]
+    said = {_content(element_of(domain)) for domain in domains}
+    # of who is at work, one definition may have been read before a write and one after it
+    is_at_rest = chosen.ledger is not None and chosen.ledger.fence is None
+    return replace(chosen, is_partial=is_at_rest and len(said) > 1)
+
+
+def _content(element: Element | None) -> tuple[str | None, ...]:
+    if element is None:
+        return ()
+    return (element.get("uuid"), element.get("serial"), (element.text or "").strip())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,9 +195,7 @@ def _document(ledger: Ledger) -> dict[str, Any]:
             "images": [_image_document(image) for image in ledger.images],
             "commits": [_commit_document(commit) for commit in ledger.commits],
             "freezing": ledger.is_freezing or None,
-            "requests": [
-                {"request": r.request, "to": r.to, "state": r.state.value} for r in ledger.requests
-            ],
+            "requests": [_request_document(request) for request in ledger.requests],
             "owed": _owed_document(ledger.owed),
             "definition": ledger.definition,
             "fence": _fence_document(ledger.fence),
@@ -234,6 +242,27 @@ def _commit_document(commit: LedgerCommit) -> dict[str, Any]:
         "snapshots": list(commit.snapshots),
         "state": commit.state.value,
     }
+
+
+def _request_document(request: LedgerRequest) -> dict[str, Any]:
+    back = request.back
+    return _without_null(
+        {
+            "request": request.request,
+            "to": request.to,
+            "state": request.state.value,
+            "back": None
+            if back is None
+            else _without_null(
+                {
+                    "disks": dict(back.disks),
+                    "owed": _owed_document(back.owed),
+                    "definition": back.definition,
+                    "discards": back.discards or None,
+                }
+            ),
+        }
+    )
 
 
 def _owed_document(owed: PowerOwed | None) -> dict[str, Any] | None:
@@ -313,11 +342,25 @@ def _image(document: dict[str, Any]) -> LedgerImage:
 
 
 def _request(document: dict[str, Any]) -> LedgerRequest:
-    _only(document, {"request", "to", "state"})
+    _only(document, {"request", "to", "state", "back"})
     return LedgerRequest(
         request=_text(document["request"]),
         to=SnapshotName(_text(document["to"])),
         state=RequestState(document["state"]),
+        back=_back(document.get("back")),
+    )
+
+
+def _back(document: dict[str, Any] | None) -> WayBack | None:
+    if document is None:
+        return None
+    _only(document, {"disks", "owed", "definition", "discards"})
+    definition = document.get("definition")
+    return WayBack(
+        disks=tuple((DiskTarget(t), ImagePath(_text(p))) for t, p in document["disks"].items()),
+        owed=_owed(document.get("owed")),
+        definition=None if definition is None else SnapshotName(_text(definition)),
+        discards=document.get("discards", False) is True,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.errors import HypervisorError
-from reconciler.hypervisor import qcow2, qemu_img
+from reconciler.hypervisor import qcow2, qemu_img, save_image
 from reconciler.hypervisor.backing_names import BackingName, parsed_name
 from reconciler.model.chain import MEMORY_FORMAT, FileIdentity, Image, Presence, Unread
 from reconciler.model.names import ImagePath
@@ -60,7 +60,9 @@ def examined(path: ImagePath, image_format: str | None) -> Looked:
 def _file(path: ImagePath, status: os.stat_result, image_format: str | None) -> Looked:
     allocated = status.st_blocks * _BLOCK_SIZE
     if image_format == MEMORY_FORMAT:
-        return Looked(image=Image(path=path, format=MEMORY_FORMAT, allocated=allocated))
+        saved = save_image.read(path, status, ImagePath)
+        image = Image(path=path, format=MEMORY_FORMAT, allocated=allocated, saved=saved)
+        return Looked(image=image)
     if image_format == RAW:
         size = status.st_size
         return Looked(image=Image(path=path, format=RAW, virtual_size=size, allocated=allocated))

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from reconciler.model.desired import RevertConfig
-from reconciler.model.ledger import Consistency, EntryState, LedgerCommit, LedgerImage, RequestState
+from reconciler.model.ledger import (
+    Consistency,
+    EntryState,
+    LedgerCommit,
+    LedgerImage,
+    RequestState,
+    WayBack,
+)
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.power import PowerOwed, PowerState
 from reconciler.model.snapshot import MemoryCapture
@@ -257,6 +264,10 @@ class RevertSnapshot:
     owed: PowerOwed | None
     #: images that the disks stand on, and nobody is to read afterwards
     gives_up: tuple[ImagePath, ...] = ()
+    #: where the disks stood, should the memory that is gone to not load
+    back: WayBack | None = None
+    #: the memory did not load: the disks go the way back, to overlays that are there
+    is_undone: bool = False
 
     def __post_init__(self) -> None:
         if not self.disks:
@@ -323,11 +334,13 @@ class RenewLedger:
     commits: tuple[LedgerCommit, ...] = ()
     owed: PowerOwed | None = None
     definition: SnapshotName | None = None
+    #: nothing is lost: one of the two definitions of a running domain has not got it
+    is_known: bool = False
 
     @property
     def is_from_journal(self) -> bool:
         """It says more than the ledger that is there."""
-        return self != RenewLedger()
+        return self != RenewLedger(is_known=self.is_known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reconciler.model.names import ImagePath, base_name
+from reconciler.model.names import DiskTarget, DomainName, DomainUuid, ImagePath, base_name
 
 #: format of a memory image: it is looked for, never read, and no image stands on it
 MEMORY_FORMAT = "memory"
@@ -39,6 +39,17 @@ class FileIdentity:
     device: int
     inode: int
     modified: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedMemory:
+    """What a memory image says of itself: whose it is, and which images its guest stood on."""
+
+    name: DomainName | None = None
+    uuid: DomainUuid | None = None
+    disks: tuple[tuple[DiskTarget, ImagePath | None], ...] = ()
+    #: why no guest can go on from it, as far as that is seen from outside
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +98,8 @@ class Image:
     lies_on: tuple[ImagePath, ...] = ()
     #: of a regular file that could be looked at from here
     file: FileIdentity | None = None
+    #: of a memory image that could be read
+    saved: SavedMemory | None = None
 
     def mistaken_for(self, name: str) -> str | None:
         """The internal snapshot that QEMU takes instead of *name*: the other one with that ID.

@@ -33,6 +33,8 @@ class DiskKind(enum.StrEnum):
 CHANGE_BY = "a change by "
 #: kinds whose images have a path that this machine, if it is the host, can look at
 ON_STORAGE = (DiskKind.FILE, DiskKind.BLOCK)
+#: devices whose medium can be taken out
+REMOVABLE = ("cdrom", "floppy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,13 +150,21 @@ class ObservedDomain:
     firmware: str = "bios"
     #: the definition itself names the flash images of its UEFI; else libvirt finds them at the start
     has_pflash: bool = False
+    #: of the variables of its UEFI
+    nvram_format: str = "raw"
     has_tpm: bool = False
+    #: what libvirt does once the guest has shut down, in its word; all but ``destroy`` keep it on
+    on_poweroff: str = "destroy"
     #: the most RAM the guest can have, in bytes
     memory_bytes: int | None = None
     #: devices whose state cannot be saved, so that the memory cannot be kept (facts §9)
     unsaved_devices: tuple[str, ...] = ()
+    #: of these only QEMU knows whether it can, and says so once it is to
+    doubtful_devices: tuple[str, ...] = ()
     ledger: Ledger | None = None
     ledger_problem: LedgerProblem | None = None
+    #: it is on, and one of its two definitions says another ledger, or none
+    is_ledger_partial: bool = False
     #: the highest ledger serial this machine has written for the domain, 0 for none
     journal_serial: int = 0
     #: revert requests that this machine knows to be done

@@ -238,6 +238,8 @@ class LedgerFault(enum.StrEnum):
     UNCONFIRMED = "unconfirmed"
     #: an entry of a lost snapshot that nobody declares any more, or of a create that never happened
     LEFTOVER = "leftover"
+    #: one of the two definitions of a running domain says another ledger, or none
+    PARTIAL = "partial"
     NEWER = "newer"
     DAMAGED = "damaged"
 

@@ -141,6 +141,22 @@ class RequestState(enum.StrEnum):
     DONE = "done"
     #: the ledger was lost since it was asked for: it may have been done
     UNPROVEN = "unproven"
+    #: the memory that it went to did not load: nothing tries it again
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayBack:
+    """What a revert to a memory left, until the guest has gone on from that memory.
+
+    *owed* is what the domain is to be there, *definition* the snapshot that holds the definition of
+    before, where that went too; *discards*: the images are given up once there is no way back.
+    """
+
+    disks: tuple[tuple[DiskTarget, ImagePath], ...]
+    owed: PowerOwed | None = None
+    definition: SnapshotName | None = None
+    discards: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +166,7 @@ class LedgerRequest:
     request: str
     to: SnapshotName
     state: RequestState = RequestState.DONE
+    back: WayBack | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +221,12 @@ class Ledger:
         """Something is owed to the guest, or files of ours are left."""
         debts = (self.owed, self.definition, *self.images, *self.commits)
         return self.is_freezing or any(debt is not None for debt in debts)
+
+    @property
+    def left_behind(self) -> frozenset[ImagePath]:
+        """Images that a revert may have to go back to."""
+        backs = (request.back for request in self.requests)
+        return frozenset(path for back in backs if back is not None for _, path in back.disks)
 
     @property
     def image_paths(self) -> frozenset[ImagePath]:
@@ -266,3 +289,5 @@ class LedgerReading:
 
     ledger: Ledger | None = None
     problem: LedgerProblem | None = None
+    #: another definition of the domain says another one, or none
+    is_partial: bool = False

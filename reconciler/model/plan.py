@@ -42,6 +42,7 @@ class Reason(enum.StrEnum):
     IMAGE_UNUSED = "ImageUnused"
     IMAGE_GIVEN_UP = "ImageGivenUp"
     DEFINITION_OWED = "DefinitionOwed"
+    MEMORY_NOT_LOADED = "MemoryNotLoaded"
 
 
 class Risk(enum.StrEnum):
@@ -56,10 +57,11 @@ class Risk(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a step will copy (at most, in bytes), and whether the guest stands still for it."""
+    """What a step will copy and discard (at most, in bytes), and whether the guest stands still."""
 
     bytes: int = 0
     downtime: bool = False
+    discards: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,7 @@ from reconciler.model.ledger import (
 )
 from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.power import PowerOwed
+from reconciler.planning import way_back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,8 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
             # before the record: what shows that an image was merged ends with what the record says
             moved = _frozen_at(ledger, action)
             return _held(moved, action.snapshot, is_held=True) if action.holds else moved
+        case RevertSnapshot(is_undone=True):
+            return ledger
         case RevertSnapshot():
             made = _with_images(ledger, action.disks, action.snapshot)
             return _with_request(made, action.request, action.snapshot, RequestState.BEGUN)
@@ -179,9 +182,12 @@ def confirmed(
             return _adopted(ledger, action, source, revision)
         case ReleaseSnapshot():
             return _held(ledger, action.snapshot, is_held=False)
+        case RevertSnapshot(is_undone=True):
+            return replace(way_back.settled(ledger), owed=action.owed)
         case RevertSnapshot():
             done = _with_request(ledger, action.request, action.snapshot, RequestState.DONE)
-            return _giving_up(replace(done, owed=action.owed), action.gives_up)
+            done = way_back.kept(replace(done, owed=action.owed), action.request, action.back)
+            return done if action.back else way_back.giving_up(done, action.gives_up)
         case RevertInternal():
             done = gone_back(ledger, action)
             return _without_entry(done, action.definition) if action.definition else done
@@ -194,7 +200,7 @@ def confirmed(
         case ShutDownDomain():
             return replace(ledger, owed=PowerOwed(state=action.owes))
         case StartDomain():
-            return replace(ledger, owed=None)
+            return replace(way_back.settled(ledger), owed=None)
         case RenewLedger():
             return _recalling(ledger, action)
         case RedefineSnapshot() | AbortJob():
@@ -257,7 +263,7 @@ def mark(ledger: Ledger, snapshot: SnapshotName) -> Ledger:
 
 def without_debts(ledger: Ledger) -> Ledger:
     """What a copy of *ledger* still says: nothing is owed, given up, or being applied."""
-    void = replace(ledger, owed=None, definition=None, fence=None)
+    void = replace(way_back.none_in(ledger), owed=None, definition=None, fence=None)
     return void.using(ledger.image_paths)
 
 
@@ -318,14 +324,6 @@ def _with_images(
     kept = tuple(image for image in ledger.images if image.path not in paths)
     anew = _without_identities(_without_merged(ledger, paths), tuple(paths))
     return replace(anew, images=(*kept, *images))
-
-
-def _giving_up(ledger: Ledger, paths: tuple[ImagePath, ...]) -> Ledger:
-    images = tuple(
-        replace(image, is_given_up=True) if image.path in paths else image
-        for image in ledger.images
-    )
-    return replace(ledger, images=images)
 
 
 def _with_request(ledger: Ledger, request: str, to: SnapshotName, state: RequestState) -> Ledger:

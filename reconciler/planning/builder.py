@@ -10,12 +10,13 @@ from reconciler.model.action import (
     RemovalCause,
     RemoveImage,
     RevertInternal,
+    RevertSnapshot,
     ShutDownDomain,
 )
 from reconciler.model.plan import Estimate, Reason, Risk, Step
 from reconciler.model.refusal import Refusal
 from reconciler.model.snapshot import MemoryCapture
-from reconciler.planning import simulate, space
+from reconciler.planning import discarding, simulate, space
 from reconciler.planning.world import World
 
 
@@ -93,6 +94,8 @@ def estimate_of(world: World, action: Action) -> Estimate:
     """What *action* copies, at most, and whether the guest stands still from then on."""
     if isinstance(action, ShutDownDomain):
         return Estimate(downtime=True)
+    if isinstance(action, RevertSnapshot | RevertInternal | RemoveImage):
+        return Estimate(discards=discarding.discarded_bytes(world, action))
     if isinstance(action, CommitOverlays | FinishJob):
         return Estimate(bytes=space.copied_bytes(world, action))
     if isinstance(action, CreateSnapshot) and action.memory is not MemoryCapture.NONE:

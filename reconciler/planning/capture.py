@@ -12,6 +12,8 @@ from reconciler.planning.world import World
 
 #: from here on libvirt takes internal snapshots of a shut-off domain that names its flash (facts §13)
 INTERNAL_WITH_PFLASH = 9_003_000
+#: from here on an internal snapshot holds the NVRAM too, where that is qcow2
+INTERNAL_WITH_NVRAM = 10_010_000
 #: bytes of a memory image beside the memory itself: devices, the definition
 BESIDE_MEMORY = 64 << 20
 
@@ -113,12 +115,7 @@ def why_not_internal(world: World, snapshot: DesiredSnapshot) -> Refusal | None:
         )
     too_old = domain.has_pflash and world.host.libvirt_version < INTERNAL_WITH_PFLASH
     if domain.firmware == "uefi" and (domain.is_active or too_old):
-        return refusal(
-            RefusalCode.INTERNAL_NOT_POSSIBLE,
-            snapshot=snapshot.name,
-            domain=domain.name,
-            cause="this libvirt refuses it with UEFI firmware in this power state",
-        )
+        return _no_internal_with_uefi(world, snapshot)
     if domain.power is PowerState.PAUSED:
         return letting_go.why_not(world, snapshot.name)
     return None
@@ -127,6 +124,31 @@ def why_not_internal(world: World, snapshot: DesiredSnapshot) -> Refusal | None:
 def left_out(disk: Disk) -> str:
     """The definition keeps *disk* out of snapshots."""
     return f"left out by the definition (snapshot='{'manual' if disk.is_manual else 'no'}')"
+
+
+def _no_internal_with_uefi(world: World, snapshot: DesiredSnapshot) -> Refusal:
+    """Shut off it would do where libvirt is new enough; of a running one virtsnap takes none, though
+    libvirt 10.10 and newer can where the NVRAM is qcow2."""
+    domain = world.domain
+    off = " or `power: off`" if world.host.libvirt_version >= INTERNAL_WITH_PFLASH else ""
+    cause = (
+        "of a running domain with UEFI firmware virtsnap takes none, with its memory or without"
+        if domain.is_active
+        else "this libvirt takes none with UEFI firmware"
+    )
+    return refusal(
+        RefusalCode.INTERNAL_NOT_POSSIBLE,
+        snapshot=snapshot.name,
+        domain=domain.name,
+        cause=cause,
+        way=f"set `type: external`{off if domain.is_active else ''}",
+    )
+
+
+def holds_nvram(world: World, *, is_internal: bool) -> bool:
+    """A snapshot of the shut-off domain has the variables of its UEFI in it, and brings them back."""
+    is_qcow2 = world.domain.nvram_format == "qcow2"
+    return is_internal and is_qcow2 and world.host.libvirt_version >= INTERNAL_WITH_NVRAM
 
 
 def without_snapshots(domain: ObservedDomain) -> str | None:
@@ -184,7 +206,7 @@ def why_not_inside(world: World, snapshot: DesiredSnapshot, disk: Disk) -> Refus
             disk=disk.target,
             image=disk.source,
             cause=mistaken,
-            advice=f"give {snapshot.name} another name, or set `type: external`",
+            way=f"give {snapshot.name} another name, or set `type: external`",
         )
     readers = world.readers_elsewhere(disk.source)
     if readers:

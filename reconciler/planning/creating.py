@@ -128,7 +128,8 @@ def _warn(builder: Builder, snapshot: DesiredSnapshot, action: CreateSnapshot) -
     builder.warn(transience.warning(builder.world))
     if domain.checkpoints:
         builder.warn(f"{domain.name} has checkpoints: {', '.join(domain.checkpoints)}")
-    if domain.firmware == "uefi":
+    is_inside = capture.holds_nvram(builder.world, is_internal=bool(action.internal))
+    if domain.firmware == "uefi" and not is_inside:
         builder.warn(f"{domain.name}: the NVRAM is not part of a snapshot")
     if domain.has_tpm:
         builder.warn(f"{domain.name}: the TPM state is not part of a snapshot")

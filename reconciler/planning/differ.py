@@ -110,7 +110,7 @@ def rebuild_only(world: World) -> bool:
 
 def is_rebuild(drift: tuple[Difference, ...]) -> bool:
     """The plan for *drift* does nothing but rebuild."""
-    by_record = (LedgerFault.UNCONFIRMED, LedgerFault.LEFTOVER)
+    by_record = (LedgerFault.UNCONFIRMED, LedgerFault.LEFTOVER, LedgerFault.PARTIAL)
     return any(isinstance(d, LedgerStale) and d.fault not in by_record for d in drift)
 
 
@@ -131,6 +131,8 @@ def _ledger(wish: Declared, world: World) -> Iterator[Difference]:
     if fault is not None:
         yield LedgerStale(fault=fault)
         return
+    if world.domain.is_ledger_partial:
+        yield LedgerStale(fault=LedgerFault.PARTIAL)
     for record in world.domain.records:
         if needs_adopting(record, wish, world):
             yield LedgerStale(fault=LedgerFault.UNCONFIRMED, snapshot=record.name)

@@ -28,6 +28,7 @@ def of(world: World) -> str:
         jobs=tuple(BlockJob(disk=job.disk, kind=job.kind) for job in domain.jobs),
         ledger=_without_memory(world.ledger),
         ledger_problem=None if foreign else domain.ledger_problem,
+        is_ledger_partial=False,  # the fence itself is written into both
         journal_serial=0,
         journal_requests=(),
         journal_last=None,

@@ -10,6 +10,7 @@ from reconciler.model.action import (
     RedefineSnapshot,
     RemovalCause,
     RemoveImage,
+    RenewLedger,
     SourceChange,
     ThawGuest,
 )
@@ -134,6 +135,8 @@ def settle(builder: Builder, wish: Declared) -> None:
         match difference:
             case LedgerStale(fault=LedgerFault.UNCONFIRMED, snapshot=name) if name:
                 builder.add(_adoption(builder, name), Reason.LEDGER_STALE)
+            case LedgerStale(fault=LedgerFault.PARTIAL) if not builder.steps:
+                builder.add(RenewLedger(is_known=True), Reason.LEDGER_STALE)
             case _:
                 pass
     _finish_jobs(builder)

@@ -26,11 +26,14 @@ from reconciler.planning import (
     creation,
     keeping,
     overlay_names,
+    powering,
     renamed,
     revert_safety,
     rewriting,
     safety,
+    saved_memory,
     storage,
+    way_back,
 )
 from reconciler.planning.builder import Builder
 from reconciler.planning.world import World
@@ -67,11 +70,15 @@ def plan(
         discards=wanted.discards,
         owed=owed,
         gives_up=tuple(path for _, path in left if wanted.discards and path in known),
+        back=way_back.of(before, builder.world, wanted, left) if owed and owed.memory else None,
     )
     why = revert_safety.why_not_revert(builder.world, action)
     if why is not None:
         return why
     builder.add(action, Reason.REVERT_REQUESTED)
+    if action.back is not None:
+        # only once the guest goes on from that memory is there no way back
+        powering.pay(builder)
     for target, path in left:
         _remove_left(builder, wanted, target, path)
     return None
@@ -117,6 +124,9 @@ def _owed(
     memory = record.memory_file
     if memory is None or world.image(memory).presence is not Presence.PRESENT:
         return refusal(RefusalCode.STORAGE_ABSENT, snapshot=wanted.to, image=memory, disk="memory")
+    unfit = saved_memory.why_not(world, wanted, record, memory)
+    if unfit is not None:
+        return unfit
     taken = _targets(world, record)
     left = [
         disk.target

@@ -36,9 +36,11 @@ def keep(
     """Plan to stop the guest and to keep the present of *targets*; nothing falls between.
 
     The best kind that the domain can have now: with memory when it is on and that can be saved.
+    Where only QEMU knows, it is shut down: a try that fails would pause it for nothing, each time.
     The name of the snapshot; None where the present is discarded.
     """
-    if not wanted.discards and builder.world.domain.is_active:
+    domain = builder.world.domain
+    if not wanted.discards and domain.is_active and not domain.doubtful_devices:
         halting = _snapshot(builder.world, wish, wanted, targets, type_=type_, memory=True)
         if isinstance(halting, CreateSnapshot) and _takes_all(builder.world, halting):
             return _halt(builder, replace(halting, halts=True))

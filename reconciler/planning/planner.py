@@ -45,6 +45,7 @@ from reconciler.planning import (
     powering,
     repairing,
     safety,
+    undoing,
     waiting,
 )
 from reconciler.planning.builder import Builder, renumbered
@@ -265,6 +266,9 @@ def _fill(
         return
     prune = wish.domain.prune if wish.domain else (request.prune_gone or host.prune_gone)
     before = builder.world
+    undoing.undo(builder)
+    if builder.world.ledger.left_behind:
+        powering.pay(builder)  # what a revert left is needed until the guest goes on
     finishing.settle(builder, wish)
     defining.put_back(builder)
     # before removals that were begun: one of somebody else's above them would hold them up

@@ -11,7 +11,7 @@ from reconciler.model.plan import Reason
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import DiskCapture, SnapshotRecord
-from reconciler.planning import creation, differ, safety, transience
+from reconciler.planning import creation, differ, safety, transience, way_back
 from reconciler.planning.builder import Builder
 from reconciler.planning.world import World
 
@@ -49,7 +49,21 @@ def why_not_shut_down(world: World, off: World, action: ShutDownDomain) -> Refus
         )
     for job in domain.jobs:
         return refusal(RefusalCode.BLOCK_JOB_RUNNING, disk=job.disk, job=job.kind)
-    return why_not_back(world, off)
+    return _comes_back(world) or why_not_back(world, off)
+
+
+def _comes_back(world: World) -> Refusal | None:
+    """libvirt itself keeps it on, so that asking it would only make it boot, at each try anew."""
+    domain = world.domain
+    if domain.on_poweroff == "destroy":
+        return None
+    does = "starts it again" if "restart" in domain.on_poweroff else "keeps its QEMU"
+    return refusal(
+        RefusalCode.SHUT_DOWN_REFUSED,
+        domain=domain.name,
+        cause=f"its `on_poweroff` is `{domain.on_poweroff}`: libvirt {does} when it has shut down",
+        way="if it may stay off: virsh set-lifecycle-action {domain!q} poweroff destroy --live",
+    )
 
 
 def why_not_back(world: World, off: World) -> Refusal | None:
@@ -84,6 +98,9 @@ def why_not_now(world: World, owes: PowerState) -> Refusal | None:
     if power is not owes:
         # one that was paused meanwhile would be destroyed at once
         return refusal(RefusalCode.POWER_STATE, domain=world.domain.name, state=power)
+    comes_back = _comes_back(world)
+    if comes_back is not None:
+        return comes_back
     return next(safety.blockers(world, tuple(differ.unsound_disks(world))), None)
 
 
@@ -165,6 +182,9 @@ def why_not_start(world: World) -> Refusal | None:
     half = half_reverted(world)
     if half is not None:
         return unfinished(world, half)
+    failed = way_back.failed(world)
+    if failed is not None:
+        return unfinished(world, failed.to)
     blocker = next(safety.blockers(world, tuple(differ.unsound_disks(world))), None)
     return blocker or _absent(world) or _locked(world)
 
@@ -185,7 +205,7 @@ def fits(world: World, memory: ImagePath) -> bool:
 
 
 def unfinished(world: World, target: SnapshotName) -> Refusal:
-    """What an internal revert to *target* that was not finished keeps from being done."""
+    """What a revert to *target* that was not finished, or not undone, keeps from being done."""
     cause = f"an unfinished revert to {target}"
     return refusal(RefusalCode.DOMAIN_BUSY, domain=world.domain.name, job=cause)
 

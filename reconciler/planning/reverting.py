@@ -11,11 +11,13 @@ from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.request import Selection
 from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
 from reconciler.planning import (
+    capture,
     differ,
     going_back,
     going_inside,
     keeping,
     powering,
+    saved_memory,
     storage,
     transience,
 )
@@ -53,6 +55,8 @@ def revert(builder: Builder, wish: Declared, before: World, selection: Selection
 def _why_known(wanted: DesiredRevert, state: RequestState, to: SnapshotName) -> Refusal | None:
     if state is RequestState.UNPROVEN:
         return _refuse(wanted, RefusalCode.REVERT_UNPROVEN)
+    if state is RequestState.FAILED:
+        return saved_memory.did_not_load(wanted, to)
     if to != wanted.to:
         return _refuse(wanted, RefusalCode.REQUEST_REUSED, done=to)
     return None
@@ -132,7 +136,9 @@ def _warn(builder: Builder, wanted: DesiredRevert) -> None:
             f"{record.name}: what {domain.name} did when it was taken is not known; it ends as it was"
         )
     if domain.firmware == "uefi":
-        found.append(f"{domain.name}: the NVRAM stays as it is now")
+        goes = capture.holds_nvram(builder.world, is_internal=not record.is_external)
+        does = "goes back too" if goes else "stays as it is now"
+        found.append(f"{domain.name}: the NVRAM {does}")
     if domain.has_tpm:
         found.append(f"{domain.name}: the TPM state stays as it is now")
     if _drops_memory(record, wanted):

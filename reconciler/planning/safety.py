@@ -296,7 +296,8 @@ def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:
     domains = world.readers_elsewhere(path)
     if domains:
         return _still_read(path, "domain", ", ".join(domains))
-    if path in world.in_own_chain:
+    behind = {image for left in world.ledger.left_behind for image in world.walk(left)}
+    if path in world.in_own_chain or path in behind:
         return _still_read(path, "domain", world.domain.name)
     for record in world.domain.records:
         reached = {

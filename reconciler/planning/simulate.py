@@ -25,9 +25,9 @@ from reconciler.model.action import (
     StartDomain,
     ThawGuest,
 )
-from reconciler.model.chain import BackingChain
+from reconciler.model.chain import BackingChain, Presence
 from reconciler.model.desired import RevertConfig
-from reconciler.model.domain import Disk, DiskKind
+from reconciler.model.domain import REMOVABLE, Disk, DiskKind
 from reconciler.model.names import ImagePath
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import SnapshotDisk, SnapshotRecord
@@ -44,7 +44,11 @@ def after(world: World, action: Action) -> World:
     ledger = bookkeeping.confirmed(before, action, created=created)
     changed = _changed(world, action, created)
     highest = world.highest_serial
-    domain = replace(changed.domain, ledger=bookkeeping.next_serial(ledger, highest))
+    domain = replace(
+        changed.domain,
+        ledger=bookkeeping.next_serial(ledger, highest),
+        is_ledger_partial=False,
+    )
     return replace(changed, domain=domain)
 
 
@@ -114,8 +118,22 @@ def _started(world: World, action: StartDomain) -> World:
     domain = world.domain
     if domain.is_active or domain.persistent is None:
         return world
-    live = tuple(replace(disk, stated=None) for disk in domain.persistent)
+    live = _opened(world, tuple(replace(disk, stated=None) for disk in domain.persistent))
     return altered.with_domain(world, power=action.state, live=live, agent=altered.unheard(domain))
+
+
+def _opened(world: World, disks: tuple[Disk, ...]) -> tuple[Disk, ...]:
+    """Those that libvirt starts a guest with: of one that is missing and may be (``startupPolicy``)
+    it takes the medium out of its drive, or the whole disk away."""
+    found = []
+    for disk in disks:
+        chain = world.walk(disk.source) if disk.source is not None else ()
+        is_missing = any(world.image(path).presence is Presence.MISSING for path in chain)
+        if not disk.is_optional or not is_missing:
+            found.append(disk)
+        elif disk.device in REMOVABLE:
+            found.append(replace(disk, kind=DiskKind.EMPTY, source=None, chain=None))
+    return tuple(found)
 
 
 # --- revert
@@ -124,7 +142,7 @@ def _started(world: World, action: StartDomain) -> World:
 def _reverted(world: World, action: RevertSnapshot) -> World:
     new = {disk.target: disk for disk in action.disks}
     images = dict(world.images)
-    for disk in action.disks:
+    for disk in () if action.is_undone else action.disks:
         images[disk.overlay] = altered.blank(world, disk)
 
     def put_back(disk: Disk) -> Disk:
@@ -162,7 +180,8 @@ def _reverted_inside(world: World, action: RevertInternal) -> World:
         return reverted
     started = _started(reverted, StartDomain(state=action.power))
     then = record.disks if record is not None else ()
-    return altered.with_domain(started, live=tuple(_disk_then(started, disk) for disk in then))
+    live = tuple(_disk_then(started, disk) for disk in then)
+    return altered.with_domain(started, live=_opened(started, live))
 
 
 def _defined(world: World, record: SnapshotRecord) -> World:

@@ -256,6 +256,7 @@ def needed(world: World, *, by_dangling: bool = True) -> frozenset[ImagePath]:
     }
     named = (
         set(world.foreign)
+        | world.ledger.left_behind
         | set(frozen.doubtful(world))
         | {
             naming.path
@@ -269,6 +270,7 @@ def needed(world: World, *, by_dangling: bool = True) -> frozenset[ImagePath]:
 def read(world: World) -> frozenset[ImagePath]:
     """Everything that a definition of any domain, or a frozen layer, reaches."""
     own = {n.path for n in world.namings if n.role in (Role.ACTIVE, Role.STATED, Role.FROZEN)}
+    own |= world.ledger.left_behind
     named = own | set(world.foreign) | set(frozen.doubtful(world))
     return frozenset(image for path in named for image in world.walk(path))
 

@@ -197,6 +197,7 @@ _LEDGER = {
     LedgerFault.ROLLED_BACK: "the ledger is older than this machine knows it",
     LedgerFault.UNCONFIRMED: "a snapshot was taken and not written down",
     LedgerFault.LEFTOVER: "the ledger has an entry that nothing stands behind",
+    LedgerFault.PARTIAL: "a definition of the running domain has lost the ledger, or has another",
     LedgerFault.NEWER: "the ledger is of a newer virtsnap",
     LedgerFault.DAMAGED: "the ledger is damaged",
 }

@@ -19,11 +19,12 @@ class Words:
 
 WORDS: dict[Code, Words] = {
     Code.AGENT_NOT_CONNECTED: Words(
-        sentence="cannot quiesce {domain}: the guest agent is {state|not connected}",
+        sentence="cannot quiesce {domain}: the guest agent is {state|not connected}[: {cause}]",
         hint="start qemu-guest-agent in the guest, or set `quiesce: preferred`; to look: "
         'virsh qemu-agent-command {domain!q} \'{"execute":"guest-ping"}\'',
         meaning="The snapshot says `quiesce: required`, and the file systems of the guest can only "
-        "be frozen through qemu-guest-agent, which does not answer.",
+        "be frozen through qemu-guest-agent, which does not answer, or may not do it: each of its "
+        "commands can be blocked in the guest, and nobody is frozen whom it may not thaw.",
         by_hand="Install or start the agent in the guest. Or declare `quiesce: preferred`: the "
         "snapshot is then taken crash consistent, and that is recorded.",
     ),
@@ -160,9 +161,10 @@ WORDS: dict[Code, Words] = {
     ),
     Code.INTERNAL_NOT_POSSIBLE: Words(
         sentence="cannot take {thing} inside the images of {domain}: {cause|libvirt cannot}",
-        hint="{advice|set `memory: true` or `power: off`; with UEFI set `type: external`}",
+        hint="set `memory: true` or `power: off`; with UEFI set `type: external`",
         meaning="libvirt takes an internal snapshot of a running domain only together with its "
-        "memory. With UEFI it takes none of a running domain, and before 9.3 none at all. QEMU numbers "
+        "memory. With UEFI virtsnap takes none of a running domain, and libvirt before 9.3 none at "
+        "all. QEMU numbers "
         "the snapshots inside an image and looks for a number before a name: going back to one "
         "that is called `1` could bring back another one.",
         by_hand="Declare `memory: true` (the guest stands still while its memory is written), or "

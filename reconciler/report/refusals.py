@@ -18,13 +18,16 @@ class Explained:
 
 
 def explained(refusal: Refusal, *, domain: str, manifest: str | None = None) -> Explained:
-    """The words for *refusal*, met in the plan of *domain*."""
+    """The words for *refusal*, met in the plan of *domain*.
+
+    The fact ``way`` is a better hint than that of the code, with the same gaps.
+    """
     words = WORDS[refusal.code]
     facts = _facts(refusal, domain=domain, manifest=manifest)
     return Explained(
         code=refusal.code,
         message=filled(words.sentence, facts),
-        hint=filled(words.hint, facts),
+        hint=filled(facts.get("way") or words.hint, facts),
     )
 
 

@@ -37,10 +37,11 @@ from reconciler.report.document import Document
 
 
 class EstimateDocument(Document):
-    """Bytes copied at most, and whether the guest stands still."""
+    """Bytes copied and discarded at most, and whether the guest stands still."""
 
     bytes: int
     downtime: bool
+    discards: int
 
 
 class StepDocument(Document):
@@ -291,7 +292,11 @@ def step_document(step: Step) -> StepDocument:
             "reason": step.reason,
             "risk": step.risk,
             "depends_on": step.depends_on,
-            "estimate": {"bytes": step.estimate.bytes, "downtime": step.estimate.downtime},
+            "estimate": {
+                "bytes": step.estimate.bytes,
+                "downtime": step.estimate.downtime,
+                "discards": step.estimate.discards,
+            },
             **values,
         }
     )

@@ -61,6 +61,7 @@ REASONS = {
     Reason.IMAGE_UNUSED: "nothing was ever written to it",
     Reason.IMAGE_GIVEN_UP: "given up by a revert (present: discard)",
     Reason.DEFINITION_OWED: "a revert left the definition of that moment",
+    Reason.MEMORY_NOT_LOADED: "the memory that it was to go on from did not load",
 }
 
 _PASS = {
@@ -188,7 +189,7 @@ def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
         case AbortJob(disk=disk):
             return "~", action.name, disk, "the block job is ended, the chain stays as it is"
         case RevertSnapshot() | RevertInternal():
-            return "~", action.name, action.snapshot, _gone_back(action)
+            return "~", action.name, action.snapshot, _gone_back(action, step)
         case DefineDomain(is_there=is_there):
             as_it_is = (
                 "as it was before the revert" if is_there else "lost, the ledger is put right"
@@ -214,6 +215,8 @@ def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
 
 def _renewed(action: RenewLedger) -> str:
     """What the journal adds to it."""
+    if action.is_known:
+        return "written into both definitions of the running domain"
     if not action.is_from_journal:
         return "nothing that it does not know is on record"
     parts = []
@@ -267,8 +270,8 @@ def _started(action: StartDomain) -> str:
     return "paused, before it boots" if action.state is PowerState.PAUSED else ""
 
 
-def _gone_back(action: RevertSnapshot | RevertInternal) -> str:
-    """``vda, vdb, present state discarded, then running``."""
+def _gone_back(action: RevertSnapshot | RevertInternal, step: Step) -> str:
+    """``vda, vdb, present state discarded (at most 312 MiB), then running``."""
     if isinstance(action, RevertSnapshot):
         targets, discards = [disk.target for disk in action.disks], action.discards
         then = action.owed.state if action.owed else PowerState.SHUT_OFF
@@ -276,12 +279,14 @@ def _gone_back(action: RevertSnapshot | RevertInternal) -> str:
         targets, discards = [target for target, _ in action.images], action.kept_by is None
         then = action.owed.state if action.owed else action.power
     words = [", ".join(targets)]
+    if isinstance(action, RevertSnapshot) and action.is_undone:
+        words.append("back to where they were before")
     if isinstance(action, RevertInternal):
         words.append("inside its image" if len(targets) == 1 else "inside their images")
     if action.config is RevertConfig.WHOLE:
         words.append("with the definition of that moment")
     if discards:
-        words.append("present state discarded")
+        words.append(f"present state discarded (at most {size(step.estimate.discards)})")
     words.append(f"then {then}")
     return ", ".join(words)
 
@@ -311,4 +316,6 @@ def _cost(step: Step) -> str:
     parts = [", guest stands still"] if step.estimate.downtime else []
     if step.risk is Risk.DESTRUCTIVE:
         parts.append(", destructive")
+    if isinstance(step.action, RemoveImage) and step.estimate.discards:
+        parts.append(f": {size(step.estimate.discards)}")
     return "".join(parts)

@@ -32,6 +32,8 @@ class Totals:
     #: held steps that people read, supporting ones left out
     held_shown: int
     bytes: int
+    #: bytes of work that nothing will hold any more
+    discards: int
     #: domains of which the guest stands still
     downtimes: int
 
@@ -52,6 +54,7 @@ def totals(plan: Plan) -> Totals:
             1 for domain in plan.domains for _ in domain.held_steps - folded(domain.steps)
         ),
         bytes=sum(step.estimate.bytes for step in steps),
+        discards=sum(step.estimate.discards for step in steps),
         downtimes=sum(
             1 for domain in plan.domains if any(step.estimate.downtime for step in domain.steps)
         ),

@@ -84,7 +84,8 @@ def summary_lines(plan: Plan) -> Iterator[Line]:
             if totals.downtimes
             else "no downtime"
         )
-        text += f" {to_copy}, {downtime}."
+        lost = f", at most {size(totals.discards)} discarded" if totals.discards else ""
+        text += f" {to_copy}, {downtime}{lost}."
     yield Line(text, Tone.STRONG)
 
 

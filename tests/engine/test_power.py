@@ -398,3 +398,27 @@ def test_a_start_that_is_owed_does_not_wait_for_a_revert_that_is_held(how: str) 
         (plan,) = (d for d in later.domains if d.domain == "web01")
         assert any(isinstance(s.action, RevertSnapshot) for s in plan.steps)
         assert plan.held_steps == {s.id for s in plan.steps}
+
+
+@pytest.mark.parametrize("word", ["restart", "preserve", "rename-restart"])
+@pytest.mark.parametrize("destroy", [False, True])
+def test_a_guest_that_libvirt_starts_again_is_not_asked(word: str, *, destroy: bool) -> None:
+    fake = host(domain("web01", vda="base"))
+    fake.domain("web01").on_poweroff = word
+    boots = fake.domain("web01").boots
+
+    result = applied(fake, wish(off("s1"), destroy=destroy))
+
+    (refused,) = result.domain.refusals
+    assert refused.code == "ShutDownRefused"
+    assert word in refused.fact("cause")
+    assert "set-lifecycle-action" in refused.fact("way")
+    assert not result.domain.steps
+    assert fake.domain("web01").boots == boots
+    assert owed(fake) is None
+    back = DesiredRevert(to=SnapshotName("s1"), request="r1", discards=True)
+    discarding = host(domain("web01", vda="base ← s1 ← s2"))
+    discarding.domain("web01").on_poweroff = word
+    assert codes(applied(discarding, wish("s1", "s2", revert=back))) == ["ShutDownRefused"]
+    keeping = replace(back, discards=False)
+    assert not codes(applied(discarding, wish("s1", "s2", revert=keeping)))

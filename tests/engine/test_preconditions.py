@@ -1,5 +1,6 @@
 """The world may move between two steps: each precondition is looked at again right before."""
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,15 +10,20 @@ import pytest
 from reconciler.engine import executor
 from reconciler.engine.listener import Silence
 from reconciler.errors import HypervisorError, LockedError, PlanStaleError, PostconditionError
+from reconciler.model.action import StartDomain
 from reconciler.model.desired import Desired, DesiredRevert, Prune, Quiesce
 from reconciler.model.ledger import Fence, Ledger
 from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.outcome import DomainOutcome, DomainStatus
 from reconciler.model.plan import DomainPlan, Step
+from reconciler.model.power import PowerState
 from reconciler.model.refusal import RefusalCode
 from reconciler.model.request import PlanRequest
+from reconciler.planning import postcondition
+from reconciler.planning.index import index_of
+from reconciler.planning.world import world_of
 from tests.drawing import desired, domain, host, image, overlay, shut_off, wanted
-from tests.engine.passes import planned, tools
+from tests.engine.passes import planned, reconciled, tools
 from tests.fakes.administrator import Administrator
 from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
@@ -221,9 +227,55 @@ def test_a_domain_started_between_is_not_switched_under_its_feet() -> None:
 
     outcome = applied(fake, wish)
 
-    assert outcome.error is not None
+    assert outcome.status is DomainStatus.STALE
     fake.world.meanwhile = None
     assert fake.guest_view("web01", "vda") == view
+
+
+PYTHON = re.compile(r"None|True|False|\[[('\"]|\(['\"(]|<\w+\.|\w+\(\w+=")
+
+
+@pytest.mark.parametrize("method", ["commit_offline", "switch_disk", "remove_image"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_person_who_starts_the_guest_meanwhile_is_no_internal_error(
+    method: str, moment: str
+) -> None:
+    """Its plan is stale, in words, wherever that happens."""
+    fake = host(domain("web01", shut_off, vda="base ← s1 ← s2", vdb="data ← s1"))
+    views = {t: fake.guest_view("web01", t) for t in ("vda", "vdb")}
+    wish = desired(wanted("web01", prune=Prune.AUTO))
+
+    def start(_number: int, called: str, when: str) -> None:
+        if (called, when) == (method, moment):
+            fake.world.fault = None
+            Administrator(fake).start("web01")
+
+    fake.world.fault = start
+
+    outcome = applied(fake, wish)
+
+    assert {t: fake.guest_view("web01", t) for t in views} == views
+    assert outcome.status in (DomainStatus.STALE, DomainStatus.APPLIED, DomainStatus.FAILED)
+    if outcome.error is not None:
+        assert outcome.status is DomainStatus.STALE or "lock" in str(outcome.error)
+        assert not PYTHON.search(str(outcome.error)), str(outcome.error)
+    for _ in range(3):
+        last = reconciled(fake, wish, PlanRequest())
+    assert not last.domain.drift
+
+
+def test_what_differs_is_told_in_words() -> None:
+    fake = host(domain("web01", shut_off, vda="base ← s1", vdb="data ← s1"))
+    world = world_of(index_of(fake.observe()), fake.observe().domains[0], ())
+    action = StartDomain(state=PowerState.RUNNING)
+
+    said = postcondition.difference(world, action, world)
+
+    assert said is not None
+    assert not PYTHON.search(said), said
+    assert "expected vda /images/" in said
+    assert said.endswith("found nothing")
+    assert postcondition.by_people(world, action, world) == "it was shut off"
 
 
 def test_a_create_that_fails_with_the_guest_frozen_thaws_it() -> None:

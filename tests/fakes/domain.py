@@ -35,6 +35,8 @@ class FakeDisk:
     unresolved: str | None = None
     #: the definition states that it stands on what is no file
     is_stated_elsewhere: bool = False
+    #: of a live definition: the drive was emptied as the guest was started
+    is_empty: bool = False
     stated: tuple[ImagePath, ...] | None = None
     #: of a persistent definition: only what stands above this image is spelled out, no end is
     spelled_above: ImagePath | None = None
@@ -67,6 +69,9 @@ class FakeDefinition:
 class FakeAgent:
     """*silent_for*: so many calls time out before it answers again, -1 for all.
 
+    *blocked* are the commands that it may not do (``freeze``, ``thaw``); those in *failing* are done
+    by it and end in an error, as a hook in the guest does.
+
     A freeze that timed out is done when it wakes (facts §8): *has_freeze_queued*.
     """
 
@@ -74,6 +79,8 @@ class FakeAgent:
     is_frozen: bool = False
     silent_for: int = 0
     has_freeze_queued: bool = False
+    blocked: frozenset[str] = frozenset()
+    failing: frozenset[str] = frozenset()
 
 
 class Obedience(enum.Enum):
@@ -146,6 +153,8 @@ class FakeDomain:
     #: asked to shut down, it will then
     obeys_at: datetime | None = None
     boots: int = 0
+    #: how often it was paused in vain
+    pauses: int = 0
     #: its memory was saved while it was paused: QEMU has let go of the images until it goes on
     has_let_go: bool = False
     #: crashed, being shut down …: overrides the power that is shown
@@ -159,8 +168,12 @@ class FakeDomain:
     has_managed_save: bool = False
     is_paused_on_error: bool = False
     ledger_problem: LedgerProblem | None = None
+    #: other than ``destroy``, a guest that shuts down boots again at once
+    on_poweroff: str = "destroy"
     memory_bytes: int = 96 << 20
     unsaved_devices: tuple[str, ...] = ()
+    #: None: all can be saved; else there is one of which only QEMU knows
+    blocks_saving: bool | None = None
     #: each snapshot during whose creation the guest file systems were frozen
     quiesced: list[SnapshotName] = field(default_factory=list)
     #: memory images that the guest went on from instead of booting

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from reconciler.engine.ports import Progress, StopAsked
-from reconciler.errors import HypervisorError, StepRefused
+from reconciler.errors import HypervisorError, MemoryNotLoadedError, StepRefused
 from reconciler.model.action import (
     CommitOverlays,
     CreateSnapshot,
@@ -87,12 +87,12 @@ class FakeHost:
         *,
         quiesce: bool,
         reserved: Reservation | None = None,
-    ) -> None:
+    ) -> str:
         """All disks at one moment, or none."""
         with self._change("create_snapshot"), self._reserved(action.new_files, reserved) as files:
             on = self.world.domain(domain)
             snapshots.demand_ready(self.world, on, action, files)
-            snapshots.create(
+            return snapshots.create(
                 self.world,
                 on,
                 action.snapshot,
@@ -227,7 +227,10 @@ class FakeHost:
             found = self.world.domain(domain)
             if found.has_managed_save:
                 raise StepRefused(f"cannot start {found.name}: it has a managed save image")
-            self.world.storage.file(memory)
+            file = self.world.storage.file(memory)
+            of_other = file.saved is not None and file.saved.name != found.name
+            if file.does_not_load or of_other or (file.saved is not None and file.saved.fault):
+                raise MemoryNotLoadedError(f"cannot go on from {memory}: it does not load")
             moments.note_resume(self.world, found, memory)
             power.start(self.world, found, is_paused=is_paused)
             # QEMU 10.0, unlike 7.2, takes the images only when the guest goes on

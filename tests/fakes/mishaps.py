@@ -207,9 +207,15 @@ def busy(draw: Draw, fake: FakeHost) -> None:
 
 
 def agent_trouble(draw: Draw, fake: FakeHost) -> None:
-    """Absent, disconnected, hung (for a while or for ever), or frozen by somebody."""
+    """Absent, disconnected, hung (for a while or for ever), not allowed to, failing, or frozen by
+    somebody."""
     agent = a_domain(draw, fake).agent
-    trouble = draw(st.sampled_from(("absent", "gone", "slow", "hung", "frozen")))
+    trouble = draw(
+        st.sampled_from(("absent", "gone", "slow", "hung", "frozen", "blocked", "failing"))
+    )
+    if trouble in ("blocked", "failing"):
+        setattr(agent, trouble, frozenset({draw(st.sampled_from(("freeze", "thaw")))}))
+        return
     if trouble in ("absent", "gone"):
         agent.state = AgentState.ABSENT if trouble == "absent" else AgentState.DISCONNECTED
     elif trouble in ("slow", "hung"):

@@ -121,8 +121,14 @@ def _domain(world: World, domain: FakeDomain) -> ObservedDomain:
         is_paused_on_error=domain.is_paused_on_error,
         ledger=ledger if problem is None else None,
         ledger_problem=problem,
+        is_ledger_partial=ledger is not None
+        and problem is None
+        and ledger.fence is None
+        and any(definition.ledger != ledger for definition in domain.definitions),
+        on_poweroff=domain.on_poweroff,
         memory_bytes=domain.memory_bytes,
         unsaved_devices=domain.unsaved_devices,
+        doubtful_devices=("a device of its own",) if domain.blocks_saving is not None else (),
         journal_serial=remembered.serial,
         journal_requests=remembered.requests,
         journal_last=remembered.last,
@@ -166,10 +172,11 @@ def _disk(
             format=disk.format,
             unresolved=disk.unresolved,
         )
+    kind = DiskKind.BLOCK if file is not None and file.is_device else DiskKind.FILE
     return Disk(
         target=disk.target,
-        kind=DiskKind.BLOCK if file is not None and file.is_device else DiskKind.FILE,
-        source=disk.source,
+        kind=DiskKind.EMPTY if disk.is_empty else kind,
+        source=None if disk.is_empty else disk.source,
         oddity=disk.oddity,
         is_stated_elsewhere=disk.is_stated_elsewhere,
         format=disk.format,
@@ -179,7 +186,7 @@ def _disk(
         is_excluded=disk.is_excluded or disk.is_manual,
         is_manual=disk.is_manual,
         is_optional=disk.is_optional,
-        chain=chain,
+        chain=None if disk.is_empty else chain,
         stated=stated,
     )
 
@@ -348,6 +355,7 @@ def _image(world: World, path: ImagePath, said: str | None) -> Image:
         is_device=file.is_device,
         device_size=file.virtual_size if file.is_device else None,
         file=None if file.is_device else _identity(file),
+        saved=file.saved,
     )
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from reconciler.engine.ports import StopAsked
 from reconciler.errors import HypervisorError, Interrupted, StepRefused
+from reconciler.model.domain import REMOVABLE
 from reconciler.model.names import DomainUuid
 from reconciler.model.power import Stopped
 from tests.fakes.domain import FakeDisk, FakeDomain, Obedience
@@ -18,6 +19,7 @@ def start(world: World, domain: FakeDomain, *, is_paused: bool = False) -> None:
     if domain.live is not None or domain.persistent is None:
         return
     live = domain.persistent.copied()
+    live.disks = [disk for disk in live.disks if not _is_taken_away(world, disk)]
     for disk in live.disks:
         open_disk(world, disk)
     domain.live, domain.is_paused, domain.has_managed_save = live, is_paused, False
@@ -87,7 +89,9 @@ def _asked(world: World, domain: FakeDomain, timeout: float, stop_asked: StopAsk
     world.point("during")
     if domain.obedience is Obedience.LATE:
         domain.obeys_at = world.now + LATE
-    if domain.obedience is Obedience.AT_ONCE:
+    if domain.obedience is Obedience.AT_ONCE and domain.on_poweroff != "destroy":
+        domain.boots += 1
+    elif domain.obedience is Obedience.AT_ONCE:
         shut_off(world, domain)
         return Stopped.BY_GUEST
     if stop_asked():
@@ -104,13 +108,24 @@ def start_again(world: World, domain: FakeDomain, *, is_paused: bool) -> None:
     start(world, domain, is_paused=is_paused)
 
 
+def _is_taken_away(world: World, disk: FakeDisk) -> bool:
+    """What is missing and may be: the medium of a drive, else the whole disk."""
+    is_missing = world.storage.header_chain(disk.source) is None
+    if not disk.is_optional or not is_missing:
+        return False
+    disk.is_empty = disk.device in REMOVABLE
+    return not disk.is_empty
+
+
 def open_disk(world: World, disk: FakeDisk) -> None:
     """QEMU opens the whole chain, and locks it."""
+    if disk.is_empty:
+        return
     chain = disk.stated
     if chain is None:
         found = world.storage.header_chain(disk.source)
         chain = found.images if found else (disk.source,)
-    for path in chain if not disk.is_optional else ():
+    for path in chain:
         world.storage.file(path)
     disk.stated = chain
     _refuse_when_locked(world, disk)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reconciler.errors import HypervisorError, StepRefused
 from reconciler.model.action import CreateSnapshot, SourceChange
-from reconciler.model.chain import MEMORY_FORMAT
+from reconciler.model.chain import MEMORY_FORMAT, SavedMemory
 from reconciler.model.ledger import Consistency
 from reconciler.model.names import (
     DiskTarget,
@@ -45,8 +45,11 @@ def create(
     quiesce: bool = False,
     has_metadata: bool = True,
     kind: Kind = ON_DISKS_ALONE,
-) -> None:
-    """A snapshot; disks that neither *overlays* nor *kind* names are left out."""
+) -> str:
+    """A snapshot; disks that neither *overlays* nor *kind* names are left out.
+
+    What the agent says against the thaw after it is handed back.
+    """
     _check(world, domain, name, overlays, kind, has_metadata=has_metadata)
     is_frozen_by_us = quiesce and domain.live is not None
     if is_frozen_by_us:
@@ -68,10 +71,9 @@ def create(
         _switch(world, domain, target, overlay)
     if kind.halts:
         power.shut_off(world, domain)
-    if is_frozen_by_us:
-        domain.agent.is_frozen = False
+    said = agent.thaw(domain) if is_frozen_by_us and domain.agent.is_frozen else ""
     if not has_metadata:
-        return
+        return said
     if world.cannot_record:
         domain.current = None
         raise HypervisorError(f"cannot create snapshot {name}: no space left on device", code=1)
@@ -79,6 +81,7 @@ def create(
     domain.current = name
     moments.note(world, domain, record, view)
     records.dump(world, domain)
+    return said
 
 
 def _save(world: World, domain: FakeDomain, path: ImagePath) -> None:
@@ -87,11 +90,18 @@ def _save(world: World, domain: FakeDomain, path: ImagePath) -> None:
     if there is not None:
         there.is_empty = True
     world.memories += 1
+    live = domain.live.disks if domain.live is not None else []
+    saved = SavedMemory(
+        name=domain.name,
+        uuid=domain.uuid,
+        disks=tuple((disk.target, disk.source) for disk in live),
+    )
     world.storage.add(
         FakeFile(
             path=path,
             format=MEMORY_FORMAT,
             clusters={0: world.memories},
+            saved=saved,
             saved_disks={disk.target: disk.source for disk in domain.definition.disks},
             saved_with=moments.content_of_guest(world, domain),
         )
@@ -129,6 +139,8 @@ def demand_ready(
     """What the port looks at before it asks libvirt."""
     if domain.live is not None and action.consistency is Consistency.OFFLINE:
         raise StepRefused(f"cannot take a snapshot of {domain.name}: it was started")
+    if action.memory is not MemoryCapture.NONE and domain.blocks_saving:
+        raise StepRefused(f"cannot take a snapshot of {domain.name}: a device cannot be saved")
     for new in action.overlays:
         disk = domain.definition.disk(new.target)
         if disk is None or disk.source != new.frozen:
@@ -167,6 +179,10 @@ def _check(
     has_memory = kind.memory is not MemoryCapture.NONE
     if has_memory and domain.live is None:
         raise refuse("there is no memory", 27)
+    if has_memory and domain.blocks_saving:
+        # asked for all the same, it costs the guest a pause
+        domain.pauses += 1
+        raise refuse("State blocked by non-migratable device", 1)
     if kind.halts and domain.persistent is None:
         raise refuse("cannot halt after transient domain snapshot", 55)
     if (has_memory or kind.inside) and domain.has_let_go:

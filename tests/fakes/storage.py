@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from reconciler.errors import HypervisorError
-from reconciler.model.chain import BackingChain
+from reconciler.model.chain import BackingChain, SavedMemory
 from reconciler.model.names import DiskTarget, ImagePath, folder_of, is_below_dev
 
 #: Bytes of one cluster; only sizes shown to people depend on it.
@@ -54,6 +54,10 @@ class FakeFile:
     is_spoilt: bool = False
     #: what it stands on beside, or instead of, its backing is no file of this host
     stands_on: str | None = None
+    #: of a memory image: what its header says
+    saved: SavedMemory | None = None
+    #: of a memory image: QEMU will not load it, which nobody sees before
+    does_not_load: bool = False
 
     @property
     def is_device(self) -> bool:

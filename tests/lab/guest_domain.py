@@ -175,6 +175,22 @@ class Guest:
         guest_agent.start(self.domain, "/sbin/labstopagent")
         self._wait(lambda: not self._agent_is_connected(), "stop its agent", seconds=30)
 
+    def restart_agent(self, *options: str, hook: str = "") -> None:
+        """The agent is another one, with *options*; *hook* is a script that it runs as it freezes
+        and thaws (``$1``)."""
+        port = "/dev/virtio-ports/org.qemu.guest_agent.0"
+        script = f"#!/bin/sh\n{hook}\n"
+        agent = f"qemu-ga -m virtio-serial -p {port} -t /run -f /run/other.pid -l /run/other.log"
+        more = " ".join(("-F/run/hook", *options) if hook else options)
+        does = (
+            f"printf '{script}' >/run/hook; chmod 755 /run/hook; : >/run/lab/noagent;"
+            f" (usleep 200000; kill $(pidof qemu-ga); usleep 500000; {agent} {more})"
+            " </dev/null >/dev/null 2>&1 &"
+        )
+        guest_agent.start(self.domain, "/bin/sh", "-c", does)
+        self._wait(lambda: not self._agent_is_connected(), "stop its agent", seconds=30)
+        self.wait_for_agent()
+
     def _agent_answers(self) -> bool:
         try:
             guest_agent.ask(self.domain, "guest-ping", seconds=1)

@@ -204,8 +204,22 @@ MUTATIONS = (
     Mutation(
         name="a present that was given up stays",
         file="reconciler/planning/bookkeeping.py",
-        old="return _giving_up(replace(done, owed=action.owed), action.gives_up)",
-        new="return replace(done, owed=action.owed)",
+        old="return done if action.back else way_back.giving_up(done, action.gives_up)",
+        new="return done",
         tests=("tests/planning/test_revert.py", _ON_THE_FAKE),
+    ),
+    Mutation(
+        name="a memory that did not load is tried again",
+        file="reconciler/planning/way_back.py",
+        old="failed = replace(known, state=RequestState.FAILED)",
+        new="failed = known",
+        tests=("tests/planning/test_saved_memory.py",),
+    ),
+    Mutation(
+        name="a way back is removed before the guest has gone on",
+        file="reconciler/planning/safety.py",
+        old="path in world.in_own_chain or path in behind",
+        new="path in world.in_own_chain",
+        tests=("tests/planning/test_saved_memory.py",),
     ),
 )

@@ -9,6 +9,7 @@ from reconciler.model.desired import (
     DesiredRevert,
     DesiredSnapshot,
     Disruption,
+    Power,
     Prune,
     RevertPower,
 )
@@ -278,13 +279,39 @@ def test_a_guest_that_was_off_is_not_started_without_its_cdrom() -> None:
     assert (result.outcomes[0].error, fake.domain("web01").power) == (None, "shut off")
 
 
-def test_a_cdrom_that_may_be_missing_stops_nothing() -> None:
-    fake = without_its_cdrom(host(domain("web01", vda="base ← s1 ← s2")), is_optional=True)
-    wish = wanted("web01", "s1", "s2", revert=back("s1", power=RevertPower.RUNNING))
+@pytest.mark.parametrize("is_on", [True, False])
+@pytest.mark.parametrize("discards", [True, False])
+@pytest.mark.parametrize("is_disk", [True, False])
+def test_a_medium_that_may_be_missing_stops_nothing(
+    *, is_on: bool, discards: bool, is_disk: bool
+) -> None:
+    traits = () if is_on else (shut_off,)
+    drawn = host(domain("web01", *traits, vda="base ← s1 ← s2"))
+    fake = without_its_cdrom(drawn, is_optional=True)
+    for definition in fake.domain("web01").definitions if is_disk else ():
+        definition.disks[-1].device = "disk"
+    revert = back("s1", power=RevertPower.RUNNING, discards=discards)
+    wish = wanted("web01", "s1", "s2", revert=revert)
 
     result = reconciled(fake, desired(wish), PlanRequest())
 
     assert not codes(result.domain)
+    assert result.outcomes[0].error is None
+    assert fake.domain("web01").power == "running"
+    live = fake.domain("web01").live
+    assert live is not None
+    assert [disk.target for disk in live.disks] == (["vda"] if is_disk else ["vda", "vdx"])
+    again = reconciled(fake, desired(wish), PlanRequest())
+    assert not again.domain.drift
+
+
+def test_a_guest_shut_down_for_a_snapshot_starts_without_what_may_be_missing() -> None:
+    fake = without_its_cdrom(host(domain("web01", vda="base")), is_optional=True)
+    snapshot = DesiredSnapshot(name=SnapshotName("s1"), power=Power.OFF)
+
+    result = reconciled(fake, desired(wanted("web01", snapshot)), PlanRequest())
+
+    assert result.outcomes[0].error is None
     assert fake.domain("web01").power == "running"
 
 

@@ -72,7 +72,7 @@ def test_a_plan_document_has_the_shape_of_the_design() -> None:
     assert created["reason"] == "DeclaredNotTaken"
     assert created["risk"] == "safe"
     assert created["dependsOn"] == []
-    assert created["estimate"] == {"bytes": 0, "downtime": False}
+    assert created["estimate"] == {"bytes": 0, "downtime": False, "discards": 0}
 
 
 def test_the_summary_counts_steps() -> None:

@@ -1,6 +1,7 @@
 """Freezing guests: asked for, degraded, refused; and never left frozen by us."""
 
 import json
+import time
 
 import pytest
 
@@ -126,3 +127,51 @@ def test_lv_32_a_guest_left_frozen_by_a_killed_controller_is_thawed_first(
     assert site.is_in_sync()
     guest.wait_for_record(guest.head() + 1)
     storage.assert_sound(guest)
+
+
+HOOK = "echo $1 >>/run/hooked; [ $1 != {verb} ] || exit 3"
+
+
+def test_an_agent_that_may_not_thaw_is_asked_before_and_nobody_is_frozen(any_site: Site) -> None:
+    guest = any_site.lab.guest("web01")
+    guest.restart_agent("-b", "guest-fsfreeze-thaw")
+    any_site.declare(guest, REQUIRED, prune="auto")
+
+    said = any_site.virtsnap("apply", "--auto-approve")
+
+    assert said.code == 5, said.out + said.err
+    assert "guest-fsfreeze-thaw" in said.out
+    assert "silent" not in said.out
+    assert not is_frozen(guest)
+
+    any_site.declare(guest, PREFERRED, prune="auto")
+    any_site.apply()
+    assert consistency(any_site, guest) == "crash"
+    assert not is_frozen(guest)
+
+
+def test_a_hook_that_fails_is_told_at_once_and_undoes_nothing(any_site: Site) -> None:
+    guest = any_site.lab.guest("web01")
+    guest.restart_agent(hook=HOOK.format(verb="freeze"))
+    any_site.declare(guest, REQUIRED, prune="auto")
+    began = time.monotonic()
+
+    said = any_site.virtsnap("apply", "--auto-approve")
+
+    assert said.code == 1, said.out + said.err
+    assert "guest-fsfreeze-freeze" in said.out
+    assert "thaw" not in said.out
+    assert not is_frozen(guest)
+    any_site.declare(guest, PREFERRED, prune="auto")
+    any_site.apply()
+    assert consistency(any_site, guest) == "crash"
+    assert time.monotonic() - began < 60
+
+    guest.restart_agent(hook=HOOK.format(verb="thaw"))
+    any_site.declare(guest, PREFERRED, {**REQUIRED, "name": "s2"}, prune="auto")
+    any_site.apply()
+    assert consistency(any_site, guest, "s2") == "quiesced"
+    assert not is_frozen(guest)
+    assert any_site.is_in_sync()
+    guest.wait_for_record(guest.head() + 1)
+    guest.verify()
