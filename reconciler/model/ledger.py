@@ -141,6 +141,8 @@ class RequestState(enum.StrEnum):
     DONE = "done"
     #: the ledger was lost since it was asked for: it may have been done
     UNPROVEN = "unproven"
+    #: the moment that bore the name when it was asked for has gone, and another bears it: never done
+    VOID = "void"
     #: the memory that it went to did not load: nothing tries it again
     FAILED = "failed"
 

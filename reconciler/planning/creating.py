@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from reconciler.model.action import CreateSnapshot, ForgetSnapshot, ShutDownDomain
+from reconciler.model.action import AdoptRequest, CreateSnapshot, ForgetSnapshot, ShutDownDomain
 from reconciler.model.desired import CaptureType, DesiredDomain, DesiredSnapshot, Power
 from reconciler.model.drift import SnapshotLost, SnapshotMissing
+from reconciler.model.ledger import RequestState
 from reconciler.model.names import DiskTarget, SnapshotName
 from reconciler.model.plan import Reason, Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
@@ -91,8 +92,21 @@ def _take(
     _warn(builder, snapshot, action)
     if reason is Reason.LOST_AND_RETAKEN:
         builder.refusals = [r for r in builder.refusals if r.snapshot != snapshot.name]
+    _void(builder, wish, snapshot.name)
     builder.add(action, reason)
     return None
+
+
+def _void(builder: Builder, wish: DesiredDomain, name: SnapshotName) -> None:
+    """A request means the moment that bore the name when it was asked for: not the one taken now.
+
+    Written down before that is there, so that no later plan takes it for the one that was meant.
+    """
+    wanted = wish.revert
+    if wanted is None or wanted.to != name or builder.world.ledger.request(wanted.request):
+        return
+    void = AdoptRequest(request=wanted.request, snapshot=name, state=RequestState.VOID)
+    builder.add(void, Reason.REVERT_REQUESTED)
 
 
 def _with_way_out(why: Refusal, snapshot: DesiredSnapshot, world: World) -> Refusal:

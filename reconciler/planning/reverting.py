@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from reconciler.model.action import CreateSnapshot
 from reconciler.model.desired import DesiredRevert, RevertPower
 from reconciler.model.drift import SnapshotMissing
 from reconciler.model.ledger import EntryState, RequestState
@@ -57,6 +56,12 @@ def _why_known(wanted: DesiredRevert, state: RequestState, to: SnapshotName) -> 
         return _refuse(wanted, RefusalCode.REVERT_UNPROVEN)
     if state is RequestState.FAILED:
         return saved_memory.did_not_load(wanted, to)
+    if state is RequestState.VOID:
+        cause = (
+            f"{wanted.request} was asked for before this {to} was taken, and means another moment;"
+            " a new `request` means this one"
+        )
+        return keeping.impossible(wanted, cause)
     if to != wanted.to:
         return _refuse(wanted, RefusalCode.REQUEST_REUSED, done=to)
     return None
@@ -89,16 +94,7 @@ def _why_not_now(builder: Builder, wish: Declared, before: World) -> Refusal | N
     if entry is None:
         return keeping.impossible(wanted, "virtsnap does not manage it")
     if entry.state is not EntryState.TAKEN:
-        anew = builder.world.ledger.entry(wanted.to)
-        is_anew = anew is not None and anew.state is EntryState.TAKEN
-        until = ", and this plan takes it anew; plan again after it" if is_anew else ""
-        return keeping.impossible(wanted, f"it is {entry.state}{until}")
-    actions = (step.action for step in builder.steps)
-    if any(isinstance(a, CreateSnapshot) and a.snapshot == wanted.to for a in actions):
-        # the moment that was asked for is not there any more: the request must not be spent on now
-        return keeping.impossible(
-            wanted, "it is lost, and this plan takes it anew; plan again after it"
-        )
+        return keeping.impossible(wanted, f"it is {entry.state}")
     return None
 
 

@@ -199,6 +199,9 @@ def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
             return "~", action.name, action.request, "a record knows that it was done"
         case AdoptRequest(state=RequestState.BEGUN):
             return "~", action.name, action.request, "the journal knows that it was begun"
+        case AdoptRequest(state=RequestState.VOID):
+            void = f"void: it was asked for before this {action.snapshot} was taken"
+            return "~", action.name, action.request, void
         case AdoptRequest():
             return "~", action.name, action.request, "written down: it may have been done"
         case RenewLedger():

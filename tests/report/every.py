@@ -151,6 +151,7 @@ ACTIONS = (
     DefineDomain(snapshot=s1),
     DefineDomain(snapshot=s1, is_there=False),
     AdoptRequest(request="r1", snapshot=s1, state=RequestState.UNPROVEN),
+    AdoptRequest(request="r1", snapshot=s1, state=RequestState.VOID),
     AdoptRequest(request="r2", snapshot=s1, state=RequestState.DONE),
     AdoptRequest(request="r3", snapshot=s1, state=RequestState.BEGUN),
     RenewLedger(),
