@@ -45,7 +45,8 @@ def test_what_was_observed_is_whole(situation: Situation) -> None:
         assert sum(record.is_current for record in domain.records) <= 1
         for disks in domain.definitions:
             for disk in disks:
-                assert disk.source in images
+                assert (disk.source is None) is (disk.unresolved is not None)
+                assert disk.source is None or disk.source in images
                 assert set(disk.chain or ()) <= images
                 assert disk.chain is None or disk.chain.active == disk.source
     assert [image.path for image in host.images] == sorted(images)

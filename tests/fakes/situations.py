@@ -143,6 +143,7 @@ CHECKS: dict[str, Check] = {
     "foreign overlay": _has_foreign_overlay,
     "orphan": _has_orphan,
     "lost ledger": _lost_its_ledger,
+    "disk out of sight": lambda _host, domain: any(d.unresolved for d in domain.disks),
     "missing image": _lacks_an_image,
     "stray reader": _has_stray_reader,
     "paused": lambda _host, domain: domain.power is PowerState.PAUSED,

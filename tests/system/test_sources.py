@@ -24,6 +24,13 @@ from tests.system.desk import desk as at_a_desk
 pytestmark = pytest.mark.qemu
 
 
+@pytest.fixture
+def spot(lab_clean: Lab, tmp_path: Path) -> Iterator[tuple[Lab, Desk]]:
+    """A desk on the installed libvirt alone: the second of the lab has no storage driver."""
+    with at_a_desk(lab_clean, tmp_path) as found:
+        yield lab_clean, found
+
+
 def wish(*names: str, of: str = "web01", skip: str = "") -> DesiredDomain:
     """These snapshots of the domain, and no other."""
     skipped = frozenset({DiskTarget(skip)} if skip else ())
@@ -105,14 +112,9 @@ def volume(name: str) -> str:
 
 
 def test_a_volume_of_a_pool_that_is_stopped_or_gone_reads_what_it_stands_on(
-    lab_clean: Lab, tmp_path: Path
+    spot: tuple[Lab, Desk], tmp_path: Path
 ) -> None:
-    with at_a_desk(lab_clean, tmp_path) as desk:
-        _of_pools(lab_clean, desk, tmp_path)
-
-
-def _of_pools(lab: Lab, desk: Desk, tmp_path: Path) -> None:
-    """The second libvirt of the lab has no storage driver: there all such volumes are unknown."""
+    lab, desk = spot
     guest = with_one_snapshot(lab, desk, image(tmp_path / "ours" / "base.qcow2"))
     theirs = image(tmp_path / "theirs" / "v.qcow2", str(guest.disks["vda"]))
     with pool(lab, theirs.parent, "theirs") as made:
@@ -155,9 +157,9 @@ def test_a_disk_that_is_moved_out_of_sight_still_reads_what_it_stood_on(
 
 
 def test_the_hint_for_a_file_that_reads_along_can_be_typed(
-    place: tuple[Lab, Desk], tmp_path: Path
+    spot: tuple[Lab, Desk], tmp_path: Path
 ) -> None:
-    lab, desk = place
+    lab, desk = spot
     guest = with_one_snapshot(lab, desk, image(tmp_path / "base.qcow2"))
     clone = image(tmp_path / "a clone.qcow2", str(guest.disks["vda"]))
     read = sha256_of_guest_view(clone)
@@ -217,9 +219,9 @@ def test_a_source_that_is_a_part_of_a_file_is_not_supported(
 
 
 def test_neither_is_a_snapshot_of_one_that_was_taken_before_it(
-    place: tuple[Lab, Desk], tmp_path: Path
+    spot: tuple[Lab, Desk], tmp_path: Path
 ) -> None:
-    lab, desk = place
+    lab, desk = spot
     guest = with_one_snapshot(lab, desk, image(tmp_path / "base.qcow2"))
     record = by_hand.record(guest, "s1")
     source = record.find("domain/devices/disk/source")
@@ -243,9 +245,9 @@ def test_a_stated_backing_store_that_is_no_file_is_not_forgotten(
 
 @pytest.mark.parametrize("which", ["base", "overlay"])
 def test_an_image_that_qemu_marked_as_corrupt_is_not_merged(
-    place: tuple[Lab, Desk], tmp_path: Path, which: str
+    spot: tuple[Lab, Desk], tmp_path: Path, which: str
 ) -> None:
-    lab, desk = place
+    lab, desk = spot
     guest = with_one_snapshot(lab, desk, image(tmp_path / "base.qcow2"))
     path = guest.disks["vda"] if which == "base" else guest.active_images()["vda"]
     marked(path, 1)  # type: ignore[arg-type]  # a path is one
@@ -272,9 +274,9 @@ def test_odd_files_stop_nobody(place: tuple[Lab, Desk], tmp_path: Path) -> None:
 
 
 def test_one_image_twice_in_a_guest_is_refused_before_it_is_frozen(
-    place: tuple[Lab, Desk], tmp_path: Path
+    spot: tuple[Lab, Desk], tmp_path: Path
 ) -> None:
-    lab, desk = place
+    lab, desk = spot
     path = image(tmp_path / "base.qcow2")
     specs = (DiskSpec(source=path), DiskSpec(source=path, target="vdb", readonly=True))
     guest = lab.guest_of(specs, "web01")
