@@ -18,6 +18,10 @@ _SHARED = re.compile(
 )
 
 
+#: How often a folder is listed while files of it come and go.
+_LISTINGS = 10
+
+
 @dataclass(frozen=True, slots=True)
 class Mounts:
     """What is mounted where: (mount point, file system type), the later one on top."""
@@ -84,21 +88,34 @@ def device_folders(devices: Iterable[ImagePath], shelf: ImageShelf) -> list[Obse
 
 
 def _looked_through(folder: str, shelf: ImageShelf) -> tuple[bool, tuple[str, ...]]:
-    """Whether every file could be looked at, and the names of what is no image."""
-    complete = True
+    """Whether every file could be looked at, and the names of what is no image.
+
+    Parallel work makes and removes files meanwhile: the folder is listed again then.
+    """
+    for _ in range(_LISTINGS):
+        found = _listed(folder)
+        if found is None:
+            return False, ()
+        complete, has_gone, others = True, False, []
+        for spelling, name, is_regular in found:
+            path = shelf.spelled(spelling) if is_regular else ImagePath(spelling)
+            if is_regular and not shelf.is_declared(path) and not shelf.probe(path):
+                has_gone |= not os.path.lexists(spelling)
+                complete = False
+            if path != spelling or not shelf.is_declared(path):
+                others.append(name)
+        if not has_gone:
+            break
+    return complete, tuple(others)
+
+
+def _listed(folder: str) -> list[tuple[str, str, bool]] | None:
+    """Path, name, and whether it is a regular file, of all that is there."""
     try:
         with os.scandir(folder) as entries:
-            found = sorted((entry.path, entry.name, _is_regular(entry)) for entry in entries)
+            return sorted((entry.path, entry.name, _is_regular(entry)) for entry in entries)
     except OSError:
-        return False, ()
-    others = []
-    for spelling, name, is_regular in found:
-        path = shelf.spelled(spelling) if is_regular else ImagePath(spelling)
-        if is_regular and not shelf.is_declared(path):
-            complete = shelf.probe(path) and complete
-        if path != spelling or not shelf.is_declared(path):
-            others.append(name)
-    return complete, tuple(others)
+        return None
 
 
 def _is_regular(entry: os.DirEntry[str]) -> bool:

@@ -19,7 +19,7 @@ from reconciler.hypervisor.images import ImageShelf
 from reconciler.hypervisor.merged_by_hand import HandMergeFinder
 from reconciler.hypervisor.paths import PathBook
 from reconciler.hypervisor.volumes import VolumeBook
-from reconciler.model.chain import MEMORY_FORMAT, Image
+from reconciler.model.chain import MEMORY_FORMAT, Image, Presence
 from reconciler.model.domain import (
     CHANGE_BY,
     AgentState,
@@ -53,6 +53,8 @@ _JOB_KINDS = {
 }
 #: What took no longer was read before the holder of a fence that was not there yet changed anything.
 _AT_ONCE = timedelta(seconds=0.9)
+#: How often the host is looked at again because of what came or went.
+_LOOKS = 10
 _NO_DEFINITION = Definition(disks=(), agent=AgentState.ABSENT, firmware="bios", has_tpm=False)
 
 
@@ -75,9 +77,27 @@ class Observer:
         self._hand_merges = HandMergeFinder()
         self._fetcher = Fetcher(connection, remembered=remembered)
         self._describer = Describer()
+        #: what cannot be read, as two looks one after the other told
+        self._confirmed: frozenset[str] = frozenset()
 
     def host(self) -> ObservedHost:
-        """Everything, afresh."""
+        """Everything, afresh.
+
+        An image that a definition named and that cannot be read may have come or gone meanwhile, by
+        somebody's work on another domain: only what two looks tell alike is so.
+        """
+        seen = self._once()
+        for _ in range(_LOOKS):
+            doubtful = _doubtful(seen)
+            if doubtful <= self._confirmed:
+                break
+            before, seen = doubtful, self._once()
+            if _doubtful(seen) == before:
+                self._confirmed = before
+                break
+        return seen
+
+    def _once(self) -> ObservedHost:
         connection, is_local = self._connection, self._connection.is_local
         versions, began = connection.versions(), self._now()
         shelf = ImageShelf(PathBook(is_local=is_local), is_local=is_local)
@@ -216,6 +236,17 @@ class Observer:
             return domain
         found = self._hand_merges.found(domain.records, domain.ledger, shelf)
         return replace(domain, merged_by_hand=found) if found else domain
+
+
+def _doubtful(seen: ObservedHost) -> frozenset[str]:
+    """The images and folders here that could not be read."""
+    if not seen.is_local:
+        return frozenset()
+    images = (
+        i.path for i in seen.images if i.presence is not Presence.PRESENT or not i.is_examined
+    )
+    folders = (folder.path for folder in seen.folders if not folder.is_listed)
+    return frozenset((*images, *folders))
 
 
 def _declare(records: tuple[SnapshotRecord, ...], shelf: ImageShelf) -> None:

@@ -48,7 +48,12 @@ class PathBook:
             return real
         if stat.S_ISBLK(status.st_mode):
             return ImagePath(self.devices.name(status.st_rdev, self._in_real_folder(path)))
-        return self._by_inode.setdefault((status.st_dev, status.st_ino), real)
+        key = (status.st_dev, status.st_ino)
+        known = self._by_inode.setdefault(key, real)
+        if known != real and not _is_at(known, key):
+            # that one has gone meanwhile, and the new file got its inode
+            known = self._by_inode[key] = real
+        return known
 
     def _in_real_folder(self, path: str) -> ImagePath:
         """``realpath``, but for a symlink at the end; each folder is resolved once."""
@@ -72,6 +77,14 @@ def demand_own_place(path: ImagePath, what: str) -> None:
             f"cannot {what}: {folder} is not where it was planned, it leads to {real}",
             hint=f"ls -ld {quote(folder)}",
         )
+
+
+def _is_at(path: ImagePath, inode: tuple[int, int]) -> bool:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == inode
 
 
 def _names_nothing(path: str) -> bool:

@@ -306,3 +306,46 @@ def test_an_empty_file_that_we_made_is_an_overlay_that_holds_nothing(tmp_path: P
     (image,) = found.all()
     assert (image.path, image.is_blank, image.is_examined) == (ours, True, True)
     assert image.virtual_size == 0
+
+
+class _Busy(ImageShelf):
+    """While it looks at a file, somebody removes *going*, one a look, and makes *coming*."""
+
+    going: list[Path]
+    coming: list[Path]
+
+    def probe(self, path: ImagePath) -> bool:
+        """Too late."""
+        if self.going:
+            self.going.pop(0).unlink(missing_ok=True)
+        if self.coming:
+            subprocess.run(
+                ["qemu-img", "create", "-q", "-f", "qcow2", str(self.coming.pop(0)), "1M"],
+                check=True,
+            )
+        return super().probe(path)
+
+
+def test_what_comes_and_goes_while_a_folder_is_read_is_looked_at_again(
+    make: Make, tmp_path: Path
+) -> None:
+    named = [make(f"{number}") for number in range(6)]
+    looked = _Busy(PathBook(is_local=True), is_local=True)
+    looked.going = [Path(path) for path in named[:3]]
+    looked.coming = [tmp_path / "0-new", tmp_path / "9-new"]
+
+    folder = scanned(os.path.realpath(tmp_path), looked, Mounts(()))
+
+    there = sorted(os.path.realpath(path) for path in tmp_path.iterdir() if path.is_file())
+    assert folder.is_listed
+    found = [i.path for i in looked.all() if i.presence is Presence.PRESENT]
+    assert found == there
+
+
+def test_what_nobody_may_look_at_is_no_coming_and_going(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed").write_text("x")
+    monkeypatch.setattr(ImageShelf, "probe", lambda _shelf, _path: False)
+
+    assert not scanned(os.path.realpath(tmp_path), shelf(), Mounts(())).is_listed
