@@ -1,10 +1,12 @@
 """What goes wrong on a host, or is done behind virtsnap's back; what cannot happen now does nothing."""
 
+from hypothesis import note
 from hypothesis import strategies as st
 
 from reconciler.model.domain import AgentState, JobKind
 from reconciler.model.ledger import Ledger, LedgerProblem
 from reconciler.model.names import DiskTarget, ImagePath, folder_of
+from tests.fakes import meddling
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
 from tests.fakes.happenings import Happening
@@ -58,14 +60,6 @@ def overlay_of_a_tool(draw: Draw, fake: FakeHost) -> None:
     targets = some_targets(draw, domain)
     if targets:
         Person(fake).snapshot_create(domain.name, "backup", targets, has_metadata=False)
-
-
-def forget_by_hand(draw: Draw, fake: FakeHost) -> None:
-    """``snapshot-delete --metadata``."""
-    domain = a_domain(draw, fake)
-    name = a_snapshot(draw, domain)
-    if name:
-        Person(fake).snapshot_delete_metadata(domain.name, name)
 
 
 def move_current(draw: Draw, fake: FakeHost) -> None:
@@ -282,6 +276,22 @@ def died_shutting_down(draw: Draw, fake: FakeHost) -> None:
         Controller(fake).shut_down(domain.name, until=until)
 
 
+def meddle(draw: Draw, fake: FakeHost) -> None:
+    """Somebody changes records."""
+    _one_of(draw, fake, meddling.MEDDLING)
+
+
+def put_back(draw: Draw, fake: FakeHost) -> None:
+    """A definition goes back to an older one, or a chain is pulled past an empty layer."""
+    _one_of(draw, fake, meddling.PUTTING_BACK)
+
+
+def _one_of(draw: Draw, fake: FakeHost, deeds: tuple[Happening, ...]) -> None:
+    deed = draw(st.sampled_from(deeds))
+    note(deed.__name__)
+    deed(draw, fake)
+
+
 MISHAPS: tuple[Happening, ...] = (
     died_in_a_removal,
     died_in_a_removal,
@@ -293,7 +303,6 @@ MISHAPS: tuple[Happening, ...] = (
     died_shutting_down,
     commit_by_hand,
     commit_by_hand,
-    forget_by_hand,
     second_domain,
     stray_overlay,
     overlay_of_a_tool,
@@ -318,4 +327,9 @@ MISHAPS: tuple[Happening, ...] = (
     managed_save,
     transience,
     transience,
+    meddle,
+    meddle,
+    meddle,
+    meddle,
+    put_back,
 )
