@@ -39,7 +39,7 @@ def _entry(world: World, entry: LedgerEntry) -> LedgerEntry:
         return entry
     known = {disk.disk: disk for disk in entry.frozen}
     for moment in frozen.moments(world, record):
-        disk = _disk(record, moment, known.get(moment.disk.target))
+        disk = _disk(world, record, moment, known.get(moment.disk.target))
         if disk is not None:
             known[disk.disk] = disk
     return replace(
@@ -49,18 +49,27 @@ def _entry(world: World, entry: LedgerEntry) -> LedgerEntry:
     )
 
 
-def _disk(record: SnapshotRecord, moment: Moment, known: FrozenDisk | None) -> FrozenDisk | None:
+def _disk(
+    world: World, record: SnapshotRecord, moment: Moment, known: FrozenDisk | None
+) -> FrozenDisk | None:
     if moment.standing is Standing.LEDGER_OUTDATED and known is not None:
         return replace(known, path=moment.path, format=moment.disk.source_format)
     if moment.standing is not Standing.AGREED:
         return known
+    saved = frozen.in_memory(world, record, moment.disk.target)
     if known is not None:
-        return replace(known, format=known.format or moment.disk.source_format)
+        is_told = known.in_memory is None and saved == known.path
+        return replace(
+            known,
+            format=known.format or moment.disk.source_format,
+            in_memory=saved if is_told else known.in_memory,
+        )
     return FrozenDisk(
         disk=moment.disk.target,
         path=moment.path,
         format=moment.disk.source_format,
         is_inside=moment.disk.capture is DiskCapture.INTERNAL,
+        in_memory=saved,
     )
 
 

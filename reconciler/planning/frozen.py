@@ -65,7 +65,7 @@ def _moment(
         return None
     said = world.now_at(disk.source)
     header = _by_header(world, disk)
-    memory = known.in_memory if known else None
+    memory = (known.in_memory if known else None) or in_memory(world, record, disk.target)
     says: list[tuple[Truth, ImagePath]] = []
     if known is not None:
         says.append((Truth.LEDGER, known.path))
@@ -74,7 +74,7 @@ def _moment(
         says.append((Truth.HEADER, header))
     if memory is not None:
         says.append((Truth.MEMORY, memory))
-    standing, path = _standing(world, record, disk, known, said, header)
+    standing, path = _standing(world, record, disk, known, said, header, memory)
     return Moment(disk=disk, standing=standing, path=path, says=tuple(says))
 
 
@@ -85,9 +85,10 @@ def _standing(
     known: FrozenDisk | None,
     said: ImagePath,
     header: ImagePath | None,
+    memory: ImagePath | None,
 ) -> tuple[Standing, ImagePath]:
     if known is None:
-        return _without_ledger(world, disk, said, header)
+        return _without_ledger(world, disk, said, header, memory)
     ledger = world.now_at(known.path)
     if ledger == said:
         return Standing.AGREED, said
@@ -95,7 +96,8 @@ def _standing(
         return _inside(world, record, ledger, said)
     image = world.image(ledger)
     is_there = image.presence is Presence.PRESENT and image.is_examined
-    if is_there and header in (None, ledger) and not identity.changed(world, ledger):
+    fits = header in (None, ledger) and (known.in_memory is not None or memory in (None, ledger))
+    if is_there and fits and not identity.changed(world, ledger):
         return Standing.RECORD_OUTDATED, ledger
     gone = image.presence is Presence.MISSING and world.is_listed(ledger)
     if gone and header == said and _goes_on(world, ledger, said):
@@ -104,9 +106,20 @@ def _standing(
 
 
 def _without_ledger(
-    world: World, disk: SnapshotDisk, said: ImagePath, header: ImagePath | None
+    world: World,
+    disk: SnapshotDisk,
+    said: ImagePath,
+    header: ImagePath | None,
+    memory: ImagePath | None,
 ) -> tuple[Standing, ImagePath]:
-    """Of a ledger that was written before it kept this: the overlay's own header still tells."""
+    """Of a ledger that was written before it kept this: the overlay's own header still tells, and a
+    memory that was saved with an image which is still there."""
+    if memory is not None and memory not in (disk.source, said):
+        is_left = world.image(memory).presence is not Presence.MISSING
+        if header == memory:
+            return Standing.RECORD_OUTDATED, memory
+        if is_left and memory not in world.moved:
+            return Standing.UNPROVEN, memory
     if header is None or header == said or header not in world.ledger.image_paths:
         return Standing.AGREED, said
     if disk.source in world.walk(header)[1:] and header not in world.moved:
@@ -132,6 +145,12 @@ def _goes_on(world: World, before: ImagePath, now: ImagePath) -> bool:
     return now in identity.known_chain(world, before) or identity.is_same_file(world, before, now)
 
 
+def in_memory(world: World, record: SnapshotRecord, target: DiskTarget) -> ImagePath | None:
+    """What the saved memory of *record* says that disk was on, by the definition in it."""
+    saved = world.image(record.memory_file).saved if record.memory_file is not None else None
+    return next((path for disk, path in saved.disks if disk == target), None) if saved else None
+
+
 def _by_header(world: World, disk: SnapshotDisk) -> ImagePath | None:
     """What the overlay stands on, where it is there and no other image but the frozen one could be."""
     if disk.capture is not DiskCapture.EXTERNAL or disk.overlay is None:
@@ -143,6 +162,31 @@ def _by_header(world: World, disk: SnapshotDisk) -> ImagePath | None:
 
 
 # --- what follows from it
+
+
+def why_not_resumed(world: World, record: SnapshotRecord) -> str | None:
+    """Why the memory of *record* may be of another moment than the disks that it would go on with:
+    in its own definition, the ledger and the record they are the same images, and none has changed."""
+    entry = world.agreeing_entry(record)
+    path = record.memory_file
+    if path is None or entry is None:
+        return None
+    if entry.memory not in (None, path):
+        return f"the ledger says that its memory is {entry.memory}, its record {path}"
+    if not identity.is_as_it_was(world, path):
+        return f"{path} was written to since, or is another file"
+    for moment in moments(world, record):
+        known = entry.frozen_disk(moment.disk.target)
+        then = known.in_memory if known else None
+        now = in_memory(world, record, moment.disk.target)
+        if moment.standing is not Standing.AGREED or (now is not None and then not in (None, now)):
+            return f"of {moment.disk.target} {told(moment.says)}"
+        if now is not None and then is None and world.now_at(now) != moment.path:
+            return f"of {moment.disk.target} {told(moment.says)}"
+        changed = identity.changed(world, moment.path)
+        if changed is not None:
+            return f"{changed}, which it froze, was written to since"
+    return None
 
 
 def unproven(world: World, name: SnapshotName) -> Moment | None:

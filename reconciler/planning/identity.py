@@ -25,6 +25,11 @@ def is_proven(world: World, path: ImagePath) -> bool:
     return both and not _is_changed(world, path)
 
 
+def is_as_it_was(world: World, path: ImagePath) -> bool:
+    """As far as it is known, nobody has written to *path* itself, or put another file there."""
+    return not _is_changed(world, path)
+
+
 def is_same_file(world: World, before: ImagePath, now: ImagePath) -> bool:
     """*now* is the file that *before* was, or a faithful copy of it, with its time."""
     known, image = world.identities.get(before), world.image(now)

@@ -11,7 +11,7 @@ from reconciler.model.plan import Reason
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import DiskCapture, SnapshotRecord
-from reconciler.planning import creation, differ, safety, transience, way_back
+from reconciler.planning import creation, differ, frozen, safety, transience, way_back
 from reconciler.planning.builder import Builder
 from reconciler.planning.world import World
 
@@ -193,6 +193,8 @@ def fits(world: World, memory: ImagePath) -> bool:
     """The disks are still what they were when *memory* was saved: nobody has written to them."""
     record = next((r for r in world.domain.records if r.memory_file == memory), None)
     if record is None or world.image(memory).presence is not Presence.PRESENT:
+        return False
+    if frozen.why_not_resumed(world, record) is not None:
         return False
     for disk in record.external_disks:
         now = world.disk(disk.target)

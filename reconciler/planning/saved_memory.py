@@ -5,6 +5,7 @@ from reconciler.model.desired import DesiredRevert, RevertConfig
 from reconciler.model.names import ImagePath, SnapshotName, folder_of
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import SnapshotRecord
+from reconciler.planning import frozen
 from reconciler.planning.world import World
 
 _WITHOUT = "`power: off` goes back without that memory"
@@ -35,6 +36,11 @@ def why_not(
         )
         way = f"{_WITHOUT}; or virsh domrename {{domain!q}} {{then!q}}, while it is shut off"
         return _refused(wanted, cause, way, then=str(saved.name))
+    doubt = frozen.why_not_resumed(world, record)
+    if doubt is not None:
+        return _refused(
+            wanted, f"its memory may be of another moment than its disks: {doubt}", _WITHOUT
+        )
     absent = _absent(world, wanted, record, saved)
     if absent:
         cause = f"its memory is of a guest with the disk {absent}, and the domain has none"

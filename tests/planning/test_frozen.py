@@ -1,5 +1,7 @@
 """What a snapshot froze: ledger, record, headers and files, and what follows where they disagree."""
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.model.desired import DesiredRevert, Prune
@@ -247,3 +249,54 @@ def test_a_memory_that_a_managed_entry_names_stays_when_its_record_is_dropped() 
     reconciled(fake, desired(wanted("web01", "s1", prune=Prune.AUTO)), PlanRequest())
 
     assert memory in fake.world.storage.files
+
+
+def with_memory() -> FakeHost:
+    """``s1`` with its memory, shut off since, and a revert to it is to be had."""
+    fake = host(domain("web01", vda="base"))
+    Controller(fake).take("web01", "s1", memory=True)
+    fake.guest_goes_on("web01")
+    return fake
+
+
+def test_a_ledger_says_what_the_saved_memory_calls_the_disks() -> None:
+    fake = with_memory()
+
+    (entry,) = ledger_of(fake).entries
+
+    assert [(disk.path, disk.in_memory) for disk in entry.frozen] == [(BASE, BASE)]
+    assert entry.memory in {known.path for known in ledger_of(fake).identities}
+
+
+@pytest.mark.parametrize("how", ["other file", "other definition", "written disk"])
+def test_a_memory_is_not_resumed_over_what_may_be_another_moment(how: str) -> None:
+    fake = with_memory()
+    path = fake.domain("web01").records[SnapshotName("s1")].memory_file
+    assert path is not None
+    file = fake.world.storage.file(path)
+    assert file.saved is not None
+    match how:
+        case "other file":
+            file.clusters = {0: 99}
+        case "other definition":
+            file.saved = replace(file.saved, disks=((file.saved.disks[0][0], S1),))
+        case _:
+            fake.world.storage.file(BASE).clusters[5] = 55
+    back = DesiredRevert(to=SnapshotName("s1"), request="r1")
+    view = fake.guest_view("web01", "vda")
+
+    result = reconciled(fake, desired(wanted("web01", "s1", revert=back)), PlanRequest())
+
+    assert "RevertNotPossible s1" in codes(result.plan.domains[0])
+    assert fake.guest_view("web01", "vda") == view
+    assert fake.domain("web01").is_active
+
+
+def test_an_untouched_memory_is_resumed() -> None:
+    fake = with_memory()
+    back = DesiredRevert(to=SnapshotName("s1"), request="r1")
+
+    result = reconciled(fake, desired(wanted("web01", "s1", revert=back)), PlanRequest())
+
+    assert not result.plan.domains[0].refusals
+    assert fake.domain("web01").is_active
