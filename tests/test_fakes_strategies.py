@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from tests.fakes.situations import CHECKS, SPECIAL, situations_of
 from tests.strategies import Situation, peaceful_situations, situations
 
-DRAWS = 500
+DRAWS = 600
 
 
 def test_every_hard_situation_occurs() -> None:
