@@ -1,7 +1,7 @@
 """What a plan will not do, and why: a closed list of codes with the facts of the case."""
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconciler.model.names import SnapshotName
 
@@ -64,6 +64,13 @@ class Refusal:
     def fact(self, name: str) -> str:
         """The fact of that name, or an empty text."""
         return dict(self.facts).get(name, "")
+
+    def doing(self, act: str) -> "Refusal":
+        """The same, met while *act* (``revert to``, ``adopt``) was tried: the same check stands before
+        several acts, and the words say which."""
+        if self.fact("act"):
+            return self
+        return replace(self, facts=tuple(sorted((*self.facts, ("act", act)))))
 
 
 def refusal(code: RefusalCode, *, snapshot: SnapshotName | None = None, **facts: object) -> Refusal:

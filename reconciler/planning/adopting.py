@@ -42,7 +42,7 @@ def adopt(builder: Builder, wish: Declared, selection: Selection, drift: Drift) 
                     continue
                 why = _why_broken(record, broken) or why_not_adopted(builder.world, record)
                 if why is not None:
-                    builder.refuse(why)
+                    builder.refuse(why.doing("adopt"))
                     continue
                 action = _adoption(builder.world.domain, record, wish.domain)
                 builder.add(action, Reason.DECLARED_UNMANAGED)

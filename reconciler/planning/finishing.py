@@ -211,7 +211,7 @@ def _finish_jobs(builder: Builder) -> None:
             builder.add(action, Reason.JOB_UNFINISHED)
         else:
             builder.add(AbortJob(disk=job.disk), Reason.JOB_UNFINISHED)
-            builder.refuse(why)
+            builder.refuse(why.doing("finish the merge of"))
 
 
 def _acknowledge_merged(builder: Builder) -> None:

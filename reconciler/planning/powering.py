@@ -266,7 +266,7 @@ def pay(builder: Builder) -> None:
         return
     why = why_not_start(builder.world) if action.is_off else None
     if why is not None:
-        builder.refuse(why)
+        builder.refuse(why.doing("start"))
     else:
         goes_back = any(
             isinstance(step.action, RevertSnapshot | RevertInternal) for step in builder.steps

@@ -56,7 +56,7 @@ def merge_loose(
         result = consolidation.consolidate(builder.world, _NOTHING, loose)
         for action in result.actions:
             builder.add(action, reason, needs_approval=needs_approval)
-        builder.refuse(*result.refusals)
+        builder.refuse(*(why.doing("merge an image of") for why in result.refusals))
 
 
 def remove_image(
@@ -75,7 +75,7 @@ def remove_image(
     if why is None:
         builder.add(action, reason, needs_approval=needs_approval)
     else:
-        builder.refuse(replace(why, snapshot=orphan.snapshot))
+        builder.refuse(replace(why, snapshot=orphan.snapshot).doing("remove an image of"))
 
 
 def undeclared(

@@ -100,7 +100,7 @@ def _forget_dangling(builder: Builder, wish: Declared) -> None:
             continue
         why = consolidation.why_not_forget(builder.world, dangling.snapshot)
         if why is not None:
-            builder.refuse(why)
+            builder.refuse(why.doing("forget"))
             continue
         action = ForgetSnapshot(snapshot=dangling.snapshot, has_record=True, keeps_as_lost=True)
         builder.add(action, Reason.RECORD_DANGLING, needs_approval=True)

@@ -46,7 +46,7 @@ def revert(builder: Builder, wish: Declared, before: World, selection: Selection
         why = go(builder, wish.domain, wanted, record)
     if why is not None:
         builder.back_to(start)
-        builder.refuse(replace(why, snapshot=wanted.to))
+        builder.refuse(replace(why, snapshot=wanted.to).doing("revert to"))
     else:
         _warn(builder, wanted)
 

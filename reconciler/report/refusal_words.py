@@ -37,7 +37,7 @@ WORDS: dict[Code, Words] = {
         "`virsh domfsthaw`.",
     ),
     Code.BLOCK_JOB_RUNNING: Words(
-        sentence="cannot change {thing}: a block job[ ({job})] that virtsnap did not start runs on "
+        sentence="cannot {act|change} {thing}: a block job[ ({job})] that virtsnap did not start runs on "
         "{disk|a disk}[ of {domain}]",
         hint="wait until it ends: virsh blockjob {domain!q} {disk!q|DISK} --info",
         meaning="Block jobs of others (backups, migrations, copies) are waited for, never ended.",
@@ -45,7 +45,7 @@ WORDS: dict[Code, Words] = {
         "is for its owner to decide.",
     ),
     Code.CHAIN_BROKEN: Words(
-        sentence="cannot change {thing}: the backing chain of {disk|a disk} is not sound"
+        sentence="cannot {act|change} {thing}: the backing chain of {disk|a disk} is not sound"
         "[, at {image}][: {cause}]",
         hint="[keep a copy, and with the guest shut off: qemu-img check {corrupt!q}; ]"
         "virtsnap tree {domain!q}; qemu-img info -U --backing-chain {image!q|IMAGE}",
@@ -56,7 +56,7 @@ WORDS: dict[Code, Words] = {
         "if you know what the base was.",
     ),
     Code.CHAIN_TOO_DEEP: Words(
-        sentence="cannot take {thing}: the chain of {disk|a disk} would have {depth|more} images "
+        sentence="cannot {act|take} {thing}: the chain of {disk|a disk} would have {depth|more} images "
         "above its base[, {limit} are allowed]",
         hint="remove older snapshots from {manifest} (with `prune: auto` or `confirm`), or raise "
         "chain.maxDepth if it is the limit",
@@ -83,7 +83,7 @@ WORDS: dict[Code, Words] = {
         "and apply: virtsnap writes down that it is settled.",
     ),
     Code.DEFINITIONS_DISAGREE: Words(
-        sentence="cannot change {thing}: the running and the persistent definition of {domain} "
+        sentence="cannot {act|change} {thing}: the running and the persistent definition of {domain} "
         "name different images for {disk|a disk}",
         hint="virsh dumpxml {domain!q}; virsh dumpxml --inactive {domain!q}",
         meaning="After its next start the domain would use another image than now. Which of them "
@@ -104,7 +104,7 @@ WORDS: dict[Code, Words] = {
         by_hand="Skip the disk in the manifest, and back it up by the means of its storage.",
     ),
     Code.DOMAIN_BUSY: Words(
-        sentence="cannot change {thing}: {domain} is busy[ with {job}][ ({cause})]",
+        sentence="cannot {act|change} {thing}: {domain} is busy[ with {job}][ ({cause})]",
         hint="wait until it ends, then plan again; to look: virsh domjobinfo {domain!q}",
         meaning="A backup, migration or snapshot of somebody else is under way on the domain, or its "
         "QEMU does not answer (storage that hangs, a process that was stopped). Or somebody (`a change "
@@ -121,7 +121,7 @@ WORDS: dict[Code, Words] = {
         by_hand="Define the domain, or correct the manifest.",
     ),
     Code.DOMAIN_TRANSIENT: Words(
-        sentence="cannot change {thing}: {domain} is transient[, and {cause}]",
+        sentence="cannot {act|change} {thing}: {domain} is transient[, and {cause}]",
         hint="define it, then plan again: virsh dumpxml --security-info {domain!q} "
         "> domain.xml && virsh define domain.xml",
         meaning="A transient domain exists only while it runs: shut off, it is gone, and libvirt "
@@ -132,7 +132,7 @@ WORDS: dict[Code, Words] = {
         "`--inactive`: of a domain that was undefined while it ran that is an old definition.",
     ),
     Code.FOREIGN_OVERLAY: Words(
-        sentence="cannot change {thing}: {image|an image} stands on top of {disk|a disk} and was "
+        sentence="cannot {act|change} {thing}: {image|an image} stands on top of {disk|a disk} and was "
         "made by somebody else",
         hint="wait until the backup that made it has ended; if it has died: virtsnap doctor {domain!q}",
         meaning="The active layer is not one that virtsnap or a snapshot record accounts for: "
@@ -149,7 +149,7 @@ WORDS: dict[Code, Words] = {
         "virtsnap from ending what it began: thawing, starting again, finishing a block commit.",
     ),
     Code.IMAGE_NAME_TAKEN: Words(
-        sentence="cannot take {thing}: the image {image|to be made} {cause|exists already}",
+        sentence="cannot {act|take} {thing}: the image {image|to be made} {cause|exists already}",
         hint="[give `overlay` a {{ domain.name }}, for {domain} and {other}; ]plan again: "
         "virtsnap plan",
         meaning="Images are never overwritten. The file appeared after the plan was made; or another "
@@ -160,7 +160,7 @@ WORDS: dict[Code, Words] = {
         "domains: give each `overlay` a `{{ domain.name }}`, or apply one after the other.",
     ),
     Code.INTERNAL_NOT_POSSIBLE: Words(
-        sentence="cannot take {thing} inside the images of {domain}: {cause|libvirt cannot}",
+        sentence="cannot {act|take} {thing} inside the images of {domain}: {cause|libvirt cannot}",
         hint="set `memory: true` or `power: off`; with UEFI set `type: external`",
         meaning="libvirt takes an internal snapshot of a running domain only together with its "
         "memory. With UEFI virtsnap takes none of a running domain, and libvirt before 9.3 none at "
@@ -171,7 +171,7 @@ WORDS: dict[Code, Words] = {
         "`power: off` (it is shut down for it), or `type: external`.",
     ),
     Code.INTERNAL_SNAPSHOTS: Words(
-        sentence="cannot remove {thing}: {image|an image} holds internal snapshots[ ({number})]",
+        sentence="cannot {act|remove} {thing}: {image|an image} holds internal snapshots[ ({number})]",
         hint="qemu-img snapshot -l -U {image!q|IMAGE}; those that virtsnap took go first when they "
         "leave {manifest}, others by hand",
         meaning="A block commit would silently destroy internal snapshots that are stored in an "
@@ -189,7 +189,7 @@ WORDS: dict[Code, Words] = {
         "are recognised by the marks in their records.",
     ),
     Code.MANAGED_SAVE: Words(
-        sentence="cannot change {thing}: {domain} has a managed save image",
+        sentence="cannot {act|change} {thing}: {domain} has a managed save image",
         hint="if virsh managedsave-dumpxml {domain!q} names the images of virsh domblklist {domain!q}: "
         "virsh start {domain!q} (goes on where it was saved); else "
         "virsh managedsave-remove {domain!q} (its memory is lost)",
@@ -200,7 +200,7 @@ WORDS: dict[Code, Words] = {
         "into what that froze.",
     ),
     Code.MEMORY_NOT_POSSIBLE: Words(
-        sentence="cannot take {thing} with the memory of {domain}: {cause|it cannot be saved}",
+        sentence="cannot {act|take} {thing} with the memory of {domain}: {cause|it cannot be saved}",
         hint="set `memory: false`[; or start the domain, which is {state}: virsh start {domain!q}]"
         "[; or detach {device}]",
         meaning="`memory: true` keeps RAM and the state of all devices. A domain that is shut off "
@@ -220,7 +220,7 @@ WORDS: dict[Code, Words] = {
         "with `qemu-img snapshot -d NAME IMAGE` while the domain is shut off.",
     ),
     Code.NEEDS_LOCAL_ACCESS: Words(
-        sentence="cannot change {thing}: the image {image|files} must be read[ ({cause})], and "
+        sentence="cannot {act|change} {thing}: the image {image|files} must be read[ ({cause})], and "
         "that is not possible from here",
         hint="run it as root on the hypervisor itself: sudo virtsnap plan"
         "[; if root may not either: ls -l {image!q}]",
@@ -229,7 +229,7 @@ WORDS: dict[Code, Words] = {
         by_hand="Run virtsnap on the hypervisor, with sudo.",
     ),
     Code.NEEDS_POWER_OFF: Words(
-        sentence="cannot remove {thing} while {domain} is running: {cause|libvirt cannot}",
+        sentence="cannot {act|remove} {thing} while {domain} is running: {cause|libvirt cannot}",
         hint="[take {snapshots} out of the manifest too, and ]shut the domain down, then plan again: "
         "virsh shutdown {domain!q}",
         meaning="While a domain runs, libvirt deletes an internal snapshot only inside the image "
@@ -241,7 +241,7 @@ WORDS: dict[Code, Words] = {
         "what it holds. An image that holds an internal snapshot is never merged, so it goes first.",
     ),
     Code.NO_SPACE: Words(
-        sentence="cannot change {thing}: not enough space[ in {folder}][, {need} needed]"
+        sentence="cannot {act|change} {thing}: not enough space[ in {folder}][, {need} needed]"
         "[, {free} free][, and it has {whole} in all]",
         hint="[blockdev --getsize64 {device!q}; make the device larger (lvextend), or ]"
         "df -h {folder!q|FOLDER}; make room",
@@ -268,7 +268,7 @@ WORDS: dict[Code, Words] = {
         by_hand="See the refusal of the other snapshot.",
     ),
     Code.OUTSIDE_FOLDERS: Words(
-        sentence="cannot take {thing}: the image {image|path} {cause|lies outside the folders where "
+        sentence="cannot {act|take} {thing}: the image {image|path} {cause|lies outside the folders where "
         "images may be made}[ ({folder})][; {device} is a block device, which has no folder of its "
         "own]",
         hint="change `overlay` in {manifest}, or add the folder to spec.folders of the Host",
@@ -279,7 +279,7 @@ WORDS: dict[Code, Words] = {
         "file system with room for what the guest writes.",
     ),
     Code.POWER_STATE: Words(
-        sentence="cannot change {thing}: {domain} is {state|in the wrong power state}[, {cause}]",
+        sentence="cannot {act|change} {thing}: {domain} is {state|in the wrong power state}[, {cause}]",
         hint="virsh domstate --reason {domain!q}",
         meaning="The snapshot wants another power state (`power: running`), or the domain is in "
         "one in which nothing may be changed (crashed, shutting down, paused by an I/O error).",
@@ -311,7 +311,7 @@ WORDS: dict[Code, Words] = {
         by_hand="Look at the domain (`virtsnap tree`). A new value of `request` is a new wish.",
     ),
     Code.SHARED_STORAGE: Words(
-        sentence="cannot change {thing}: {folder|its folder} is on storage that other hosts can "
+        sentence="cannot {act|change} {thing}: {folder|its folder} is on storage that other hosts can "
         "mount, and they may have the images open",
         hint="if no other host uses it: add {folder|the folder} to spec.folders of the Host",
         meaning="Offline commits and removals need the certainty that nobody has the image open. "
@@ -342,13 +342,13 @@ WORDS: dict[Code, Words] = {
         "stood on, or a new one: `qemu-img create -f qcow2 -F FORMAT -b IMAGE NEW`.",
     ),
     Code.SNAPSHOT_HAS_BRANCHES: Words(
-        sentence="cannot remove {thing}: several chains stand on it[, those of {snapshots}]",
+        sentence="cannot {act|remove} {thing}: several chains stand on it[, those of {snapshots}]",
         hint="remove all of them but one first; to look: virtsnap tree {domain!q}",
         meaning="Merging one branch down would change what the others stand on.",
         by_hand="Remove branches from the manifest until only one is left.",
     ),
     Code.SNAPSHOT_HELD: Words(
-        sentence="cannot remove {thing}: a hold lies on {name|it}",
+        sentence="cannot {act|remove} {thing}: a hold lies on {name|it}",
         hint="if it may go: virtsnap release {domain!q}/{name!q|SNAPSHOT}",
         meaning="`protect: true`, or a safety snapshot of a revert: no pruning takes it until the "
         "hold is ended.",
@@ -363,7 +363,7 @@ WORDS: dict[Code, Words] = {
         by_hand="Find out who removed it. Then remove it from the manifest; virtsnap forgets it.",
     ),
     Code.SNAPSHOT_UNPROVEN: Words(
-        sentence="cannot change {thing}: which image of {disk|a disk} it froze is not "
+        sentence="cannot {act|change} {thing}: which image of {disk|a disk} it froze is not "
         "proven: {says|they disagree}",
         hint="virsh snapshot-dumpxml {domain!q} {name!q|SNAPSHOT}; virtsnap tree {domain!q}",
         meaning="What virtsnap wrote down when the snapshot was taken, libvirt's record of it, the "
@@ -375,7 +375,7 @@ WORDS: dict[Code, Words] = {
         "image has gone, bring it back from a backup.",
     ),
     Code.STORAGE_ABSENT: Words(
-        sentence="cannot change {thing}: {image|an image} of {disk|its chain} cannot be found"
+        sentence="cannot {act|change} {thing}: {image|an image} of {disk|its chain} cannot be found"
         "[: {cause}]",
         hint="mount the folder or start the pool: ls -l {image!q|IMAGE}; virsh pool-list --all",
         meaning="A missing file is no proof that it has gone: a folder may be unmounted, a pool "

@@ -1,5 +1,7 @@
 """The words for refusals."""
 
+import re
+
 import pytest
 
 from reconciler.model.refusal import RefusalCode, refusal
@@ -128,3 +130,25 @@ def test_of_one_name_for_two_domains_each_hears_of_the_other() -> None:
     assert told.message == "cannot take s1 of web01: the image /i/x is to be made for web02 too"
     assert "web01 and web02" in told.hint
     assert "{{ domain.name }}" in told.hint
+
+
+def test_the_words_say_what_cannot_be_done() -> None:
+    """The same check stands before several acts: what is asked for is a revert, no removal."""
+    why = refusal(RefusalCode.INTERNAL_SNAPSHOTS, snapshot=s1, image="/a.qcow2")
+
+    def said(act: str) -> str:
+        met = why.doing(act) if act else why
+        return explained(met, domain="web01").message
+
+    assert said("").startswith("cannot remove s1 of web01: /a.qcow2 holds internal snapshots")
+    assert said("revert to").startswith("cannot revert to s1 of web01: /a.qcow2 holds")
+    assert why.doing("adopt").doing("revert to") == why.doing("adopt")
+
+
+@pytest.mark.parametrize("code", RefusalCode)
+def test_no_sentence_is_of_one_act_alone_where_several_meet_it(code: RefusalCode) -> None:
+    """Those that creating, reverting or removing share take the act from who met them."""
+    sentence = words_of(code).sentence
+
+    if "{thing}" in sentence and re.match(r"cannot (take|remove|change) ", sentence):
+        raise AssertionError(sentence)
