@@ -80,6 +80,12 @@ EXAMPLES: tuple[drift.Difference, ...] = (
         says=((drift.Truth.LEDGER, _OTHER), (drift.Truth.RECORD, _IMAGE)),
     ),
     drift.CurrentMisplaced(snapshot=_S1, observed=None),
+    *(
+        drift.CurrentMisplaced(
+            snapshot=_S1, observed=_S1, disk=_VDA, image=_IMAGE, said=_OTHER, is_managed=managed
+        )
+        for managed in (True, False)
+    ),
     _unrecorded(is_ours=True),
     _unrecorded(is_ours=True, is_declared=True),
     _unrecorded(is_ours=False),
@@ -140,7 +146,8 @@ MEANINGS: dict[type[drift.Difference], str] = {
     "saved memory name different images for what the snapshot froze, and none of them is proven. "
     "Nobody goes back to it, and no image that any of them names is removed, until they agree.",
     drift.CurrentMisplaced: "libvirt marks another snapshot as current than the one the guest writes "
-    "above. libvirt's own delete and revert trust that mark and would remove images that are needed.",
+    "above; or the record of the current one names other images than the disks are on. libvirt's own "
+    "delete and revert trust both and would remove images that are needed.",
     drift.OverlayUnrecorded: "An image in a chain that no snapshot accounts for. Made by virtsnap: "
     "its record was dropped by hand, or a create was interrupted. Made by somebody else: usually a "
     "backup at work; while it is there, nothing is taken or removed.",

@@ -151,11 +151,19 @@ class SnapshotUnproven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentMisplaced:
-    """libvirt's current snapshot is not the one the active layer stands on."""
+    """libvirt's current snapshot is not the one the active layer stands on.
+
+    Or it is, and its record says that *disk* went on in *said*, and it is on *image*: a native revert
+    removes what the record says (facts §5.3).
+    """
 
     kind: ClassVar[str] = "CurrentMisplaced"
     snapshot: SnapshotName
     observed: SnapshotName | None
+    disk: DiskTarget | None = None
+    image: ImagePath | None = None
+    said: ImagePath | None = None
+    is_managed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

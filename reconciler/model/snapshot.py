@@ -44,6 +44,12 @@ class SnapshotDisk:
     #: what made it more, or less, than all of a plain image
     oddity: str | None = None
 
+    @property
+    def goes_on_in(self) -> ImagePath | None:
+        """What libvirt believes was written after the snapshot: a native revert away from it removes
+        that (facts §5.3)."""
+        return self.revert_overlay or self.overlay
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotRecord:

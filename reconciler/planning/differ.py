@@ -94,6 +94,7 @@ def compare(wish: Declared, world: World) -> Drift:
     found += storage.unproven(world)
     found += storage.outdated(world, frozenset(record.snapshot for record in dangling))
     found += storage.misplaced_current(world)
+    found += storage.misnamed_overlays(world)
     found += storage.unrecorded(world, wish.names)
     found += storage.orphaned(world, by_dangling=False)
     found += storage.too_deep(world, wish.domain.max_depth if wish.domain else None)

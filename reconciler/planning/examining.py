@@ -152,10 +152,8 @@ def _told(world: World, difference: Difference) -> Iterator[Finding]:
             yield finding(
                 FindingCode.RECORD_OUTDATED, domain=name, disk=disk, snapshot=snapshot, image=image
             )
-        case CurrentMisplaced(snapshot=snapshot, observed=observed):
-            yield finding(
-                FindingCode.CURRENT_MISPLACED, domain=name, snapshot=snapshot, observed=observed
-            )
+        case CurrentMisplaced():
+            yield _misplaced(world, difference)
         case OverlayUnrecorded(is_ours=False):
             yield _foreign(world, difference)
         case OverlayUnrecorded(disk=disk, image=image, snapshot=snapshot):
@@ -196,6 +194,21 @@ def _broken(world: World, difference: ChainBroken) -> Iterator[Finding]:
         image=difference.image,
         folder=folder_of(difference.image),
         cause=difference.cause,
+    )
+
+
+def _misplaced(world: World, difference: CurrentMisplaced) -> Finding:
+    is_overlay = difference.image is not None
+    return finding(
+        FindingCode.CURRENT_MISPLACED,
+        domain=world.domain.name,
+        snapshot=difference.snapshot,
+        observed=difference.observed,
+        disk=difference.disk,
+        image=difference.image,
+        said=(difference.said or "no image") if is_overlay else None,
+        stands=None if is_overlay else difference.snapshot,
+        ours=difference.snapshot if difference.is_managed else None,
     )
 
 

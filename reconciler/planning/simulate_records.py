@@ -97,4 +97,5 @@ def _changed_disk(disk: SnapshotDisk, change: SourceChange | None) -> SnapshotDi
         source=change.source or disk.source,
         source_format=change.source_format or disk.source_format,
         overlay=change.overlay or disk.overlay,
+        revert_overlay=None if change.overlay else disk.revert_overlay,
     )

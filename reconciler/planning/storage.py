@@ -162,6 +162,24 @@ def misplaced_current(world: World) -> Iterator[CurrentMisplaced]:
         yield CurrentMisplaced(snapshot=expected.name, observed=current.name if current else None)
 
 
+def misnamed_overlays(world: World) -> Iterator[CurrentMisplaced]:
+    """The current snapshot is the right one, and its record does not name the images in use."""
+    current = world.domain.current
+    if current is None or current.name in world.deleting or expected_current(world) is not current:
+        return
+    for disk in current.external_disks:
+        now = world.disk(disk.target)
+        if now is not None and now.chain is not None and disk.goes_on_in != now.chain.active:
+            yield CurrentMisplaced(
+                snapshot=current.name,
+                observed=current.name,
+                disk=disk.target,
+                image=now.chain.active,
+                said=disk.goes_on_in,
+                is_managed=world.is_managed(current),
+            )
+
+
 def _is_on_active(world: World, record: SnapshotRecord) -> bool:
     """An internal snapshot lies in the images that the guest writes to; memory alone lies in none."""
     for disk in record.disks:
@@ -194,7 +212,8 @@ def left_overlays(
                 continue
             above = now.chain.above(disk.source)
             left = is_current or disk.overlay not in reached
-            if above and left and above not in (disk.overlay, disk.revert_overlay):
+            named = (disk.goes_on_in,) if is_current else (disk.overlay, disk.revert_overlay)
+            if above and left and above not in named:
                 changes.append(SourceChange(target=disk.target, overlay=above))
         if changes:
             yield record.name, tuple(changes)

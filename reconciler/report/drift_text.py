@@ -65,6 +65,12 @@ def sentence(difference: Difference) -> str:
         case SnapshotUnproven(snapshot=name, disk=disk, says=says):
             words = ", ".join(f"{truth} says {base_name(path)}" for truth, path in says)
             return f"which image of {disk} {name} froze is not proven: {words}"
+        case CurrentMisplaced(snapshot=name, disk=str(disk), image=str(image), said=said):
+            other = base_name(said) if said else "no image"
+            return (
+                f"{name} is current, and its record says that {disk} went on in {other};"
+                f" it is on {base_name(image)}"
+            )
         case CurrentMisplaced(snapshot=name, observed=observed):
             return f"{observed or 'no snapshot'} is marked current, and {name} is"
         case OverlayUnrecorded(disk=disk, image=image, is_ours=is_ours):
@@ -148,6 +154,8 @@ def remedy(difference: Difference, *, domain: str) -> str:
         case ImageOrphaned(snapshot=name):
             target = shlex.quote(f"{domain}/{name}")
             return f"once it is not wanted, with `prune: confirm`: virtsnap apply --target {target}"
+        case CurrentMisplaced(is_managed=False):
+            return "do not revert to, or delete, a snapshot of this domain with virsh"
         case RecordOutdated() | CurrentMisplaced() | LedgerStale(fault=LedgerFault.LEFTOVER):
             return "virtsnap apply"
         case OverlayUnrecorded(is_ours=False):

@@ -265,8 +265,10 @@ WORDS: dict[Code, FindingWords] = {
         meaning="Nothing has been written yet. The first write destroys that moment.",
     ),
     Code.CURRENT_MISPLACED: FindingWords(
-        sentence="{observed|no snapshot} is marked current, and the disks stand on {snapshot}",
-        hint="virtsnap apply; no virsh snapshot-delete or snapshot-revert before that",
+        sentence="{observed|no snapshot} is marked current, and [the disks stand on {stands}]"
+        "[its record says that {disk} went on in {said}; it is on {image}]",
+        hint="no virsh snapshot-delete or snapshot-revert as long as this is so[; virtsnap apply puts {ours} "
+        "right]",
         meaning="libvirt's own delete and revert trust that mark. With a wrong one they remove "
         "images that are still read.",
     ),

@@ -59,6 +59,9 @@ DIFFERENCES: tuple[drift.Difference, ...] = (
         says=((drift.Truth.LEDGER, image("a")), (drift.Truth.RECORD, image("b"))),
     ),
     drift.CurrentMisplaced(snapshot=s1, observed=None),
+    drift.CurrentMisplaced(
+        snapshot=s1, observed=s1, disk=vda, image=image("a"), said=image("b"), is_managed=False
+    ),
     drift.OverlayUnrecorded(disk=vda, image=image("a"), is_ours=False),
     drift.OverlayUnrecorded(disk=vda, image=image("a"), is_ours=True, snapshot=s1),
     drift.ImageOrphaned(
