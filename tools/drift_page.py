@@ -74,6 +74,7 @@ EXAMPLES: tuple[drift.Difference, ...] = (
     _dangling(drift.DanglingCause.EXPOSED, is_managed=True, is_declared=True),
     drift.RecordOutdated(snapshot=_S1, disk=_VDA, image=_OTHER),
     drift.RecordOutdated(snapshot=_S1, disk=_VDA, image=_OTHER, said=_IMAGE),
+    drift.DefinitionWentBack(disk=_VDA, image=_OTHER, observed=_IMAGE),
     drift.SnapshotUnproven(
         snapshot=_S1,
         disk=_VDA,
@@ -142,6 +143,9 @@ MEANINGS: dict[type[drift.Difference], str] = {
     "it: its data was merged into another one, or somebody edited the record, or libvirt 9.0 did when "
     "another snapshot was dropped with `--metadata`. virtsnap's ledger and the headers of the images "
     "agree on the right one. The record is written anew.",
+    drift.DefinitionWentBack: "An older definition was put back while the domain was off: the disk is "
+    "on an image that a snapshot froze, and what the guest wrote since lies in one that nobody reads. "
+    "Nothing is done on the domain until a person has put one of them right.",
     drift.SnapshotUnproven: "virtsnap's ledger, libvirt's record, the header of the overlay and the "
     "saved memory name different images for what the snapshot froze, and none of them is proven. "
     "Nobody goes back to it, and no image that any of them names is removed, until they agree.",

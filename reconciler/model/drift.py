@@ -208,6 +208,17 @@ class DefinitionsDisagree:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DefinitionWentBack:
+    """The shut-off domain is on *observed*, which a snapshot froze, and what its guest wrote since
+    lies in *image*, above it: an older definition was put back."""
+
+    kind: ClassVar[str] = "DefinitionWentBack"
+    disk: DiskTarget
+    image: ImagePath
+    observed: ImagePath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChainTooDeep:
     """More images above the base than the manifest or this libvirt allows."""
 
@@ -333,6 +344,7 @@ Difference = (
     | OverlayUnrecorded
     | ImageOrphaned
     | DefinitionsDisagree
+    | DefinitionWentBack
     | ChainTooDeep
     | ChainBroken
     | JobUnfinished

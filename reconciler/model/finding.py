@@ -53,6 +53,7 @@ class FindingCode(enum.StrEnum):
     CHAIN_DEEP = "ChainDeep"
     FOREIGN_OVERLAY = "ForeignOverlay"
     OVERLAY_UNRECORDED = "OverlayUnrecorded"
+    DEFINITION_WENT_BACK = "DefinitionWentBack"
     RECORD_DANGLING = "RecordDangling"
     RECORD_OUTDATED = "RecordOutdated"
     SNAPSHOT_UNPROVEN = "SnapshotUnproven"

@@ -16,6 +16,7 @@ class RefusalCode(enum.StrEnum):
     CHAIN_TOO_DEEP = "ChainTooDeep"
     CLAIMED_TWICE = "ClaimedTwice"
     DEFINITION_OWED = "DefinitionOwed"
+    DEFINITION_WENT_BACK = "DefinitionWentBack"
     DEFINITIONS_DISAGREE = "DefinitionsDisagree"
     DISK_NOT_SUPPORTED = "DiskNotSupported"
     DOMAIN_BUSY = "DomainBusy"

@@ -38,7 +38,7 @@ from reconciler.model.ledger import EntryState, LedgerEntry, LedgerProblem, Requ
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
 from reconciler.model.suspension import ByHand
-from reconciler.planning import jobs, oddities, storage
+from reconciler.planning import jobs, oddities, storage, went_back
 from reconciler.planning.world import World
 
 
@@ -86,6 +86,8 @@ def compare(wish: Declared, world: World) -> Drift:
     found += _debts(world)
     found += _jobs(world)
     found += unsound_disks(world, touched(wish, world))
+    gone_back = tuple(went_back.found(world))
+    found += gone_back
     found += _declared(wish, world)
     found += _reverts(wish, world)
     found += _others(wish, world)
@@ -96,7 +98,8 @@ def compare(wish: Declared, world: World) -> Drift:
     found += storage.misplaced_current(world)
     found += storage.misnamed_overlays(world)
     found += storage.unrecorded(world, wish.names)
-    found += storage.orphaned(world, by_dangling=False)
+    left = {image for gone in gone_back for image in world.walk(gone.image)}
+    found += (o for o in storage.orphaned(world, by_dangling=False) if o.image not in left)
     found += storage.too_deep(world, wish.domain.max_depth if wish.domain else None)
     return Drift(tuple(found))
 

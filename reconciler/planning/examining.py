@@ -11,6 +11,7 @@ from reconciler.model.drift import (
     DanglingCause,
     DefinitionOwed,
     DefinitionsDisagree,
+    DefinitionWentBack,
     Difference,
     FreezeUnended,
     ImageOrphaned,
@@ -140,6 +141,14 @@ def _told(world: World, difference: Difference) -> Iterator[Finding]:
             )
         case RecordDangling():
             yield _dangling(world, difference)
+        case DefinitionWentBack(disk=disk, image=image, observed=observed):
+            yield finding(
+                FindingCode.DEFINITION_WENT_BACK,
+                domain=name,
+                disk=disk,
+                image=image,
+                observed=observed,
+            )
         case SnapshotUnproven(snapshot=snapshot, disk=disk, says=says):
             yield finding(
                 FindingCode.SNAPSHOT_UNPROVEN,

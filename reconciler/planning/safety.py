@@ -11,7 +11,13 @@ from reconciler.model.action import (
 )
 from reconciler.model.chain import MEMORY_FORMAT, Image, Presence
 from reconciler.model.domain import DiskKind
-from reconciler.model.drift import ChainBroken, DefinitionsDisagree, Difference, OverlayUnrecorded
+from reconciler.model.drift import (
+    ChainBroken,
+    DefinitionsDisagree,
+    DefinitionWentBack,
+    Difference,
+    OverlayUnrecorded,
+)
 from reconciler.model.names import ImagePath, SnapshotName, base_name, folder_of
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
@@ -377,6 +383,14 @@ def blockers(world: World, differences: tuple[Difference, ...]) -> Iterator[Refu
                     disk=difference.disk,
                     live=difference.live,
                     persistent=difference.persistent,
+                )
+            case DefinitionWentBack():
+                yield refusal(
+                    RefusalCode.DEFINITION_WENT_BACK,
+                    disk=difference.disk,
+                    image=difference.image,
+                    observed=difference.observed,
+                    domain=domain.name,
                 )
             case ChainBroken():
                 yield broken(world, difference)

@@ -168,7 +168,7 @@ def misnamed_overlays(world: World) -> Iterator[CurrentMisplaced]:
     if current is None or current.name in world.deleting or expected_current(world) is not current:
         return
     for disk in current.external_disks:
-        now = world.disk(disk.target)
+        now = renamed.disk_of(world, disk.target, disk.source) if disk.source else None
         if now is not None and now.chain is not None and disk.goes_on_in != now.chain.active:
             yield CurrentMisplaced(
                 snapshot=current.name,

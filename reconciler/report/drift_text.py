@@ -12,6 +12,7 @@ from reconciler.model.drift import (
     DanglingCause,
     DefinitionOwed,
     DefinitionsDisagree,
+    DefinitionWentBack,
     DescriptionDiffers,
     Difference,
     DomainMissing,
@@ -81,6 +82,11 @@ def sentence(difference: Difference) -> str:
             return f"{image} is read by nobody (made for {name}{of_size})"
         case DefinitionsDisagree(disk=disk, live=live, persistent=persistent):
             return f"{disk} is {_image(live)} now, and {_image(persistent)} after the next start"
+        case DefinitionWentBack(disk=disk, image=image, observed=observed):
+            return (
+                f"{disk} is on {base_name(observed)} again, and what was written since lies in"
+                f" {base_name(image)}"
+            )
         case ChainTooDeep(disk=disk, depth=depth, limit=limit):
             return f"{disk} has {depth} images above its base, {limit} are allowed"
         case ChainBroken(disk=disk, image=image, cause=cause):
@@ -166,6 +172,8 @@ def remedy(difference: Difference, *, domain: str) -> str:
             return "set `prune: confirm` or `auto`"
         case DefinitionsDisagree():
             return f"virsh dumpxml --inactive {quoted}, and put it right"
+        case DefinitionWentBack(disk=disk, image=image):
+            return f"let {disk} name {base_name(image)} again before the guest is started"
         case ChainTooDeep():
             return "remove older snapshots from the manifest"
         case ChainBroken():

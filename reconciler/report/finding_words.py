@@ -233,6 +233,13 @@ WORDS: dict[Code, FindingWords] = {
         meaning="Somebody has dropped the record of a snapshot of virtsnap. The image holds what "
         "the guest wrote since; a plan merges it down.",
     ),
+    Code.DEFINITION_WENT_BACK: FindingWords(
+        sentence="{disk} is on {observed}, which a snapshot froze, and what was written since lies in "
+        "{image}",
+        hint="do not start it; virsh dumpxml --inactive {domain!q}, and let {disk} name {image} again",
+        meaning="An older definition was put back. The newer image is there, and nobody reads it; the "
+        "guest would write into what the snapshot froze.",
+    ),
     Code.RECORD_DANGLING: FindingWords(
         sentence="the snapshot {snapshot} no longer holds {disk}: {image} was {cause}",
         hint="[virsh snapshot-delete --metadata {domain!q} {unmanaged!q}, once you are sure, then "

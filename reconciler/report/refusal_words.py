@@ -82,6 +82,17 @@ WORDS: dict[Code, Words] = {
         by_hand="Take from the kept definition what you need with `virsh edit`. Then drop its record, "
         "and apply: virtsnap writes down that it is settled.",
     ),
+    Code.DEFINITION_WENT_BACK: Words(
+        sentence="cannot {act|change} {thing}: {disk|a disk} of {domain} is on {observed|an image} that a "
+        "snapshot froze, and what the guest wrote since lies in {image|another one}",
+        hint="do not start it; virsh dumpxml --inactive {domain!q}, and let {disk|the disk} name {image|it} "
+        "again, without <backingStore>",
+        meaning="An older definition was put back (a restored dump, `virsh define` of the XML from before "
+        "a snapshot). Nothing was lost so far: the newer image is there, and nobody reads it. The guest, "
+        "once started, would not see what it wrote, and would write into what the snapshot froze.",
+        by_hand="With `virsh edit` let the disk name the newer image again. If the older state is meant, go "
+        "back to the snapshot with `revert` after that, which keeps the present.",
+    ),
     Code.DEFINITIONS_DISAGREE: Words(
         sentence="cannot {act|change} {thing}: the running and the persistent definition of {domain} "
         "name different images for {disk|a disk}",
@@ -222,8 +233,8 @@ WORDS: dict[Code, Words] = {
     Code.NEEDS_LOCAL_ACCESS: Words(
         sentence="cannot {act|change} {thing}: the image {image|files} must be read[ ({cause})], and "
         "that is not possible from here",
-        hint="run it as root on the hypervisor itself: sudo virtsnap plan"
-        "[; if root may not either: ls -l {image!q}]",
+        hint="[if root may not read it either: ls -l {image!q}; ]run it as root on the hypervisor "
+        "itself: sudo virtsnap plan",
         meaning="Proof that nobody else reads an image needs the files themselves. Over a remote "
         "connection, or as a user who may not read them, there is none.",
         by_hand="Run virtsnap on the hypervisor, with sudo.",

@@ -185,6 +185,12 @@ def _unproven() -> ObservedHost:
     return fake.observe()
 
 
+def _went_back() -> ObservedHost:
+    fake = host(domain("web01", shut_off, vda="base ← s1"))
+    Administrator(fake).edit("web01", "vda", image("base"))
+    return fake.observe()
+
+
 def _exposed() -> ObservedHost:
     fake = healthy("s1")
     Administrator(fake).define("db01", {"vda": image("base")})
@@ -261,6 +267,7 @@ SICK: dict[Code, Callable[[], ObservedHost]] = {
     Code.OVERLAY_UNRECORDED: _record_dropped,
     Code.RECORD_DANGLING: _merged_by_hand,
     Code.RECORD_OUTDATED: _outdated,
+    Code.DEFINITION_WENT_BACK: _went_back,
     Code.SNAPSHOT_UNPROVEN: _unproven,
     Code.SNAPSHOT_EXPOSED: _exposed,
     Code.CURRENT_MISPLACED: _misplaced,

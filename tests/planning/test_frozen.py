@@ -204,6 +204,10 @@ def test_the_own_definition_put_back_to_a_frozen_image_loses_nothing() -> None:
     wish = wanted("web01", "s1", "s2", prune=Prune.AUTO)
     before = set(fake.world.storage.files)
     Administrator(fake).edit("web01", "vda", BASE)
+    plan = plan_of(fake, wish)
+    assert "DefinitionWentBack" in [word.split()[0] for word in kinds(plan)]
+    assert codes(plan)[0].split()[0] == "DefinitionWentBack"
+    assert not plan.steps
 
     for _ in range(3):
         reconciled(fake, desired(wish), PlanRequest())

@@ -317,6 +317,7 @@ def test_a_branch_on_an_image_that_a_guest_writes_to_waits_until_it_is_off() -> 
     Administrator(fake).start("web01")
     back = fake.domain("web01").definition.disks[0].source
     Person(fake).blockcommit("web01", "vda", base=image("base"), top=back)
+    fake.guest_writes("web01", "vda", 3, 33)
 
     running = plan_of(fake, wanted("web01", prune=AUTO))
     assert "NeedsPowerOff s2" in codes(running)

@@ -58,6 +58,7 @@ DIFFERENCES: tuple[drift.Difference, ...] = (
         disk=vda,
         says=((drift.Truth.LEDGER, image("a")), (drift.Truth.RECORD, image("b"))),
     ),
+    drift.DefinitionWentBack(disk=vda, image=image("a"), observed=image("b")),
     drift.CurrentMisplaced(snapshot=s1, observed=None),
     drift.CurrentMisplaced(
         snapshot=s1, observed=s1, disk=vda, image=image("a"), said=image("b"), is_managed=False
