@@ -48,11 +48,11 @@ class PathBook:
             return real
         if stat.S_ISBLK(status.st_mode):
             return ImagePath(self.devices.name(status.st_rdev, self._in_real_folder(path)))
-        key = (status.st_dev, status.st_ino)
-        known = self._by_inode.setdefault(key, real)
-        if known != real and not _is_at(known, key):
-            # that one has gone meanwhile, and the new file got its inode
-            known = self._by_inode[key] = real
+        inode = status.st_dev, status.st_ino
+        known = self._by_inode.setdefault(inode, real)
+        if known != real and not _is_at(known, inode):
+            # It has gone since, and its number went to a new file (or it was renamed).
+            known = self._by_inode[inode] = real
         return known
 
     def _in_real_folder(self, path: str) -> ImagePath:

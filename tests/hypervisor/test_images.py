@@ -189,6 +189,18 @@ def test_two_names_of_one_file_are_one_image(make: Make, tmp_path: Path) -> None
     assert {book.canonical(str(tmp_path / name)) for name in ("base", "soft", "hard")} == {base}
 
 
+def test_a_file_with_the_number_of_one_that_has_gone_is_another_one(
+    make: Make, tmp_path: Path
+) -> None:
+    base = make("base")
+    book = PathBook(is_local=True)
+    book.canonical(base)
+    (tmp_path / "new").hardlink_to(base)
+    Path(base).unlink()
+
+    assert book.canonical(str(tmp_path / "new")) == os.path.realpath(tmp_path / "new")
+
+
 def test_a_folder_shows_every_image_and_no_other_file(make: Make, tmp_path: Path) -> None:
     named = make("named.img", form="raw")
     orphan = make("orphan", backing=named, below="raw")
