@@ -38,6 +38,10 @@ class HypervisorError(VirtsnapError):
         self.code = code
 
 
+class CommitNotBegun(HypervisorError):
+    """A commit failed, and it is proven that no byte of an image was written for it."""
+
+
 class AgentError(HypervisorError):
     """The guest agent did not freeze or thaw the guest file systems."""
 

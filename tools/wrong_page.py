@@ -56,6 +56,8 @@ _BY_HAND_OF_ERROR: dict[type[errors.VirtsnapError], str] = {
     errors.SourceError: "Bring the source back. A source that cannot be read is never taken for an empty one.",
     errors.HypervisorError: "Look at what libvirt or qemu-img says, and at their log. A step that failed has changed nothing, or "
     "is finished by the next apply.",
+    errors.CommitNotBegun: "Its snapshots are whole, and counted as taken. Find who has the images open (`fuser -v FILE`), or "
+    "put right what libvirt or qemu-img says; then plan again.",
     errors.AgentError: "Look after qemu-guest-agent in the guest. The guest was thawed again, or the error says that it may be "
     "frozen; then `virsh domfsthaw DOMAIN` is safe if no backup is at work.",
     errors.AgentUnableError: "Read what the agent says: a command is blocked in the guest, or a hook failed there. The guest was "

@@ -68,6 +68,10 @@ class Hypervisor(Protocol):
     def thaw(self, domain: DomainUuid) -> None:
         """Thaw, again and again until the agent answers or the time for it is over."""
 
+    def image_in_use(self, action: CommitOverlays) -> ImagePath | None:
+        """One that *action* writes to, or reads, and that a process besides the domain's own QEMU
+        has open as QEMU does; None also where that cannot be told."""
+
     def commit_live(
         self,
         domain: DomainUuid,
@@ -80,6 +84,7 @@ class Hypervisor(Protocol):
         """Block commit on an active domain up to *ready* (active) or to the end (live).
 
         ``Interrupted`` when stopped before it was (almost) done; the job is aborted then.
+        ``CommitNotBegun`` when it failed, and is proven to have written nothing.
         """
 
     def follow_job(
@@ -97,7 +102,7 @@ class Hypervisor(Protocol):
         """Merge with qemu-img, then point *rebased* at the base; nothing is redefined yet.
 
         Repeats itself while somebody wrote to the images meanwhile; ``StepRefused`` when the
-        domain was started.
+        domain was started, ``CommitNotBegun`` as for ``commit_live``.
         """
 
     def rebase_images(

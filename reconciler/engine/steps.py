@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 from reconciler.engine import new_files, power_steps
 from reconciler.engine.intending import intend
 from reconciler.engine.ports import Progress
+from reconciler.errors import CommitNotBegun
 from reconciler.model.action import (
     AbortJob,
     AdoptRequest,
@@ -33,7 +34,7 @@ from reconciler.model.action import (
 from reconciler.model.ledger import Ledger
 from reconciler.model.names import SnapshotName
 from reconciler.model.plan import Step
-from reconciler.model.refusal import Refusal
+from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning import bookkeeping
 from reconciler.planning.world import World
 
@@ -48,7 +49,7 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
         case CreateSnapshot():
             return new_files.create(work, step, action, world)
         case CommitOverlays():
-            _commit(work, step, action, world)
+            return _commit(work, step, action, world)
         case FinishJob():
             if any(job.disk == action.disk for job in world.domain.jobs):
                 work.port.follow_job(
@@ -143,16 +144,32 @@ def _progress(work: DomainWork, step: Step) -> Progress:
 # --- commit
 
 
-def _commit(work: DomainWork, step: Step, action: CommitOverlays, world: World) -> None:
+def _commit(work: DomainWork, step: Step, action: CommitOverlays, world: World) -> str | Refusal:
+    why = _in_use(work, step, action)
+    if why is not None:
+        return why
     intend(work, step, world)
+    try:
+        _merge(work, step, action, world)
+    except CommitNotBegun:
+        # they are whole: who wants them after all has them
+        work.write(bookkeeping.withdrawn(work.ledger or world.ledger, action, world.ledger), world)
+        raise
+    if action.method is not CommitMethod.OFFLINE:
+        _rebase(work, action)
+    _confirm(work, action, world)
+    if action.redefines and action.method is CommitMethod.OFFLINE:
+        work.port.switch_disk(
+            work.uuid, action.disk, to=action.base, image_format=action.base_format
+        )
+    _pivot(work, action)
+    return ""
+
+
+def _merge(work: DomainWork, step: Step, action: CommitOverlays, world: World) -> None:
     if action.method is CommitMethod.OFFLINE:
         _drop_stated_chain(work, action, world)
         work.port.commit_offline(work.uuid, action)
-        _confirm(work, action, world)
-        if action.redefines:
-            work.port.switch_disk(
-                work.uuid, action.disk, to=action.base, image_format=action.base_format
-            )
         return
     work.port.commit_live(
         work.uuid,
@@ -161,9 +178,28 @@ def _commit(work: DomainWork, step: Step, action: CommitOverlays, world: World) 
         progress=_progress(work, step),
         stop_asked=work.stop_asked,
     )
-    _rebase(work, action)
-    _confirm(work, action, world)
-    _pivot(work, action)
+
+
+def _in_use(work: DomainWork, step: Step, action: CommitOverlays) -> Refusal | None:
+    """Somebody reads what is to be merged on any disk of these snapshots: a backup, most likely.
+
+    Asked of all disks before the first: half a snapshot is none.
+    """
+    ahead = work.plan.steps[work.plan.steps.index(step) :]
+    commits = [each.action for each in ahead if isinstance(each.action, CommitOverlays)]
+    for commit in commits:
+        if commit is not action and not set(commit.snapshots) & set(action.snapshots):
+            continue
+        image = work.port.image_in_use(commit)
+        if image is not None:
+            return refusal(
+                RefusalCode.DOMAIN_BUSY,
+                snapshot=commit.snapshots[0] if commit.snapshots else None,
+                domain=work.plan.domain,
+                image=image,
+                cause=f"another process has {image} open",
+            )
+    return None
 
 
 def _rebase(work: DomainWork, action: CommitOverlays | FinishJob) -> None:

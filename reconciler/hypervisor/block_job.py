@@ -8,10 +8,11 @@ from typing import Any
 
 import libvirt
 
-from reconciler.errors import HypervisorError, Interrupted, StepRefused
+from reconciler.errors import CommitNotBegun, HypervisorError, Interrupted, StepRefused
 from reconciler.hypervisor import access, power
+from reconciler.hypervisor.commit_proof import Unwritten
 from reconciler.hypervisor.connection import Connection
-from reconciler.hypervisor.domain_xml import DiskReading
+from reconciler.hypervisor.domain_xml import DiskReading, Layer
 from reconciler.hypervisor.explaining import cause, explained, explaining
 from reconciler.hypervisor.job_events import JobEvents, listening
 from reconciler.hypervisor.live_disk import demand_chain, layer_of, live_disk, reference
@@ -48,10 +49,9 @@ def commit(
     """Start the commit with both ends given, and follow it up to *ready* or to its end."""
     domain = connection.domain(uuid)
     what = f"commit {action.top} into {action.base} on {domain.name()}/{action.disk}"
-    disk = live_disk(domain, action.disk)
-    if disk is None:
-        raise StepRefused(f"cannot {what}: the domain is not running")
-    base, top = demand_chain(disk, base=action.base, merged=action.merged, what=what)
+    unwritten = Unwritten(action.base, is_here=connection.is_local)
+    with unwritten.told():
+        base, top = _ends(domain, action, what)
     flags = libvirt.VIR_DOMAIN_BLOCK_COMMIT_BANDWIDTH_BYTES
     if action.method is CommitMethod.ACTIVE:
         flags |= libvirt.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE
@@ -65,8 +65,36 @@ def commit(
                 flags,
             )
         except libvirt.libvirtError as error:
-            raise _not_begun(connection, domain, action, error, what) from error
+            failure = _not_begun(connection, domain, action, error, what)
+            if _has_no_effect(domain, action, error, what) and unwritten.is_proven():
+                raise CommitNotBegun(
+                    failure.message, hint=failure.hint, code=failure.code
+                ) from error
+            raise failure from error
         _Watch(domain, action, events, what).follow(progress, stop_asked)
+
+
+def _ends(domain: Any, action: CommitOverlays, what: str) -> tuple[Layer, Layer]:
+    """The base and the top in the live chain, which is as it was planned."""
+    disk = live_disk(domain, action.disk)
+    if disk is None:
+        raise StepRefused(f"cannot {what}: the domain is not running")
+    return demand_chain(disk, base=action.base, merged=action.merged, what=what)
+
+
+def _has_no_effect(
+    domain: Any, action: CommitOverlays, error: libvirt.libvirtError, what: str
+) -> bool:
+    """The daemon itself said no, there is no job now, and the chain is as it was."""
+    if error.get_error_domain() == libvirt.VIR_FROM_RPC:
+        return False  # perhaps only the answer was lost
+    try:
+        _ends(domain, action, what)
+        disk = live_disk(domain, action.disk)
+        has_job = domain.blockJobInfo(action.disk, 0)
+    except (libvirt.libvirtError, HypervisorError, StepRefused):
+        return False
+    return not has_job and disk is not None and disk.mirror is None
 
 
 def _not_begun(

@@ -7,6 +7,7 @@ from reconciler.errors import HypervisorError
 from reconciler.hypervisor import (
     agent,
     block_job,
+    commit_proof,
     create,
     definitions,
     image_files,
@@ -174,6 +175,10 @@ class LibvirtHost:
                 agent.thaw(found, seconds=self._thaw_seconds)
 
     @bounded
+    def image_in_use(self, action: CommitOverlays) -> ImagePath | None:
+        """Told by QEMU's locks, on this machine only."""
+        return commit_proof.image_in_use(action) if self._connection.is_local else None
+
     def commit_live(
         self,
         domain: DomainUuid,

@@ -2,14 +2,14 @@
 
 import os
 import stat
-import time
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from reconciler.errors import HypervisorError, StepRefused
-from reconciler.hypervisor import domain_xml, image_locks, qemu_img, reserving
+from reconciler.hypervisor import domain_xml, qemu_img, reserving
+from reconciler.hypervisor.commit_proof import Unwritten, is_open
 from reconciler.hypervisor.explaining import explaining
 from reconciler.hypervisor.live_disk import is_layer
 from reconciler.hypervisor.xml import parse
@@ -18,17 +18,18 @@ from reconciler.model.names import ImagePath
 from reconciler.model.reservation import Reservation
 
 _TRIES = 3
-_SECONDS_TO_LET_GO = 3.0
 
 
 def commit(domain: Any, action: CommitOverlays) -> None:
     """Merge, and again when somebody wrote meanwhile; then point *rebased* at the base."""
     what = f"commit {action.top} into {action.base} on {domain.name()}/{action.disk}"
     touched = (action.base, *action.merged, *action.rebased)
+    unwritten = Unwritten(action.base)
     for _ in range(_TRIES):
-        _demand_not_live(domain, touched, what)
-        before = _marks(action, what)
-        qemu_img.commit(action.top, "qcow2", action.base)
+        with unwritten.told():
+            _demand_not_live(domain, touched, what)
+            before = _marks(action, what)
+            qemu_img.commit(action.top, "qcow2", action.base)
         _demand_not_live(domain, touched, what)
         if _marks(action, what) == before:
             break
@@ -101,7 +102,7 @@ def remove(path: ImagePath) -> None:
     try:
         if not stat.S_ISREG(file.lstat().st_mode):
             raise StepRefused(f"cannot {what}: it is no regular file")
-        if _is_locked(file):
+        if is_open(file):
             raise StepRefused(f"cannot {what}: QEMU has it open", hint=f"fuser -v {quote(path)}")
         file.unlink()
         _flush(file.parent)
@@ -134,16 +135,6 @@ def _marks(action: CommitOverlays, what: str) -> tuple[tuple[int, int, int], ...
             hint=f"ls -l {quote(error.filename)}",
         ) from error
     return tuple((s.st_ino, s.st_size, s.st_mtime_ns) for s in statuses)
-
-
-def _is_locked(file: Path) -> bool:
-    """A QEMU process still has the file open, after the moment that letting go may take."""
-    deadline = time.monotonic() + _SECONDS_TO_LET_GO
-    while image_locks.has_lock(file):
-        if time.monotonic() > deadline:
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def _flush(path: Path) -> None:

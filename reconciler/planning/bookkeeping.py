@@ -272,6 +272,15 @@ def next_serial(ledger: Ledger, highest_seen: int) -> Ledger:
     return replace(ledger, serial=max(ledger.serial, highest_seen) + 1)
 
 
+def withdrawn(ledger: Ledger, action: CommitOverlays, before: Ledger) -> Ledger:
+    """*ledger* without what was intended for *action*, which did not begin: as it was *before*."""
+    entries = tuple(
+        (before.entry(entry.name) or entry) if entry.name in action.snapshots else entry
+        for entry in ledger.entries
+    )
+    return replace(ledger, entries=entries, commits=before.commits)
+
+
 def _without_entry(ledger: Ledger, name: SnapshotName) -> Ledger:
     return replace(ledger, entries=tuple(e for e in ledger.entries if e.name != name))
 

@@ -116,11 +116,13 @@ WORDS: dict[Code, Words] = {
     ),
     Code.DOMAIN_BUSY: Words(
         sentence="cannot {act|change} {thing}: {domain} is busy[ with {job}][ ({cause})]",
-        hint="wait until it ends, then plan again; to look: virsh domjobinfo {domain!q}",
-        meaning="A backup, migration or snapshot of somebody else is under way on the domain, or its "
-        "QEMU does not answer (storage that hangs, a process that was stopped). Or somebody (`a change "
-        "by`, with whoever the ledger names) changed it again and again while it was looked at: "
-        "nothing is made of what is of different moments.",
+        hint="wait until it ends, then plan again; to look: [fuser -v {image!q}; ]virsh domjobinfo "
+        "{domain!q}",
+        meaning="A backup, migration or snapshot of somebody else is under way on the domain, or of "
+        "one of its images (QEMU's locks show that another process has it open), or its QEMU does "
+        "not answer (storage that hangs, a process that was stopped). Or somebody (`a change by`, with "
+        "whoever the ledger names) changed it again and again while it was looked at: nothing is made of "
+        "what is of different moments.",
         by_hand="Wait for it. A QEMU that does not answer: look at its storage, and at its state in "
         "`ps`.",
     ),

@@ -1,7 +1,9 @@
 """What a contract test needs beside the port: domains to work on, and a way to see data."""
 
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +12,7 @@ import libvirt
 from lxml import etree
 
 from reconciler.engine.ports import Hypervisor
+from reconciler.hypervisor import image_locks
 from reconciler.model.action import CommitMethod, CommitOverlays, CreateSnapshot, NewOverlay
 from reconciler.model.chain import Image
 from reconciler.model.domain import Disk, DiskKind, ObservedDomain
@@ -121,6 +124,9 @@ class Bench(Protocol):
 
     def overlay_on(self, backing: ImagePath, path: ImagePath) -> None:
         """An image that no definition knows."""
+
+    def read_elsewhere(self, path: ImagePath) -> AbstractContextManager[None]:
+        """Meanwhile a backup has *path* open, with QEMU's locks."""
 
     def put_file(self, path: ImagePath) -> None:
         """Some file."""
@@ -251,6 +257,13 @@ class FakeBench:
     def overlay_on(self, backing: ImagePath, path: ImagePath) -> None:
         """A person makes it."""
         Person(self.host).overlay_on(backing, path)
+
+    @contextmanager
+    def read_elsewhere(self, path: ImagePath) -> Iterator[None]:
+        """A set of the world."""
+        self.host.world.read_elsewhere.add(path)
+        yield
+        self.host.world.read_elsewhere.remove(path)
 
     def put_file(self, path: ImagePath) -> None:
         """An image without a backing file."""
@@ -426,6 +439,20 @@ class RealBench:
     def overlay_on(self, backing: ImagePath, path: ImagePath) -> None:
         """With qemu-img."""
         _run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing, path)
+
+    @contextmanager
+    def read_elsewhere(self, path: ImagePath) -> Iterator[None]:
+        """``qemu-io -r``, until it is killed."""
+        before, deadline = image_locks.holders(Path(path)), time.monotonic() + 20
+        command = ["qemu-io", "-r", "-f", _format_of(path), "-c", "sleep 600000", path]
+        with subprocess.Popen(command) as backup:
+            try:
+                while image_locks.holders(Path(path)) <= before:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.02)
+                yield
+            finally:
+                backup.kill()
 
     def put_file(self, path: ImagePath) -> None:
         """Not even an image."""

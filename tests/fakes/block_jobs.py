@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from reconciler.errors import HypervisorError, Interrupted, StepRefused
+from reconciler.errors import CommitNotBegun, HypervisorError, Interrupted, StepRefused
 from reconciler.model.action import CommitMethod, CommitOverlays, FinishJob
 from reconciler.model.domain import JobKind
 from reconciler.model.names import DiskTarget, ImagePath
@@ -22,8 +22,8 @@ def begin(
 ) -> FakeJob:
     """Start a commit; its first cluster is copied at once, so the base is dirty from now on."""
 
-    def refuse(cause: str, code: int) -> HypervisorError:
-        return HypervisorError(f"cannot commit {top} on {domain.name}/{target}: {cause}", code=code)
+    def refuse(cause: str, code: int) -> CommitNotBegun:
+        return CommitNotBegun(f"cannot commit {top} on {domain.name}/{target}: {cause}", code=code)
 
     if domain.has_let_go:
         raise refuse("block node is read-only", 1)
@@ -45,6 +45,8 @@ def begin(
     user = world.in_use_by(frozenset({base, *merged}), besides=domain)
     if user is not None:
         raise refuse(f"failed to get 'write' lock, {user.name} has it", 1)
+    if base in world.read_elsewhere:
+        raise refuse("failed to get 'write' lock", 1)
     world.storage.demand_room(base, top)
     pending = sorted(world.storage.overlaid(merged))
     job = FakeJob(

@@ -66,6 +66,12 @@ class FakeHost:
         with self._lock:
             return agent.is_frozen(self.world.domain(domain))
 
+    def image_in_use(self, action: CommitOverlays) -> ImagePath | None:
+        """What a backup reads; what a guest has open, when no guest should."""
+        with self._lock:
+            images = (action.base, *action.merged, *action.rebased)
+            return next((path for path in images if path in self.world.read_elsewhere), None)
+
     # The port: changing
 
     def write_ledger(self, domain: DomainUuid, ledger: Ledger) -> None:

@@ -1,6 +1,6 @@
 """What qemu-img does to images that no QEMU has open (facts §7.6)."""
 
-from reconciler.errors import HypervisorError, StepRefused
+from reconciler.errors import CommitNotBegun, HypervisorError, StepRefused
 from reconciler.model.action import (
     CommitOverlays,
     NewOverlay,
@@ -45,7 +45,12 @@ def point_header_at(
 def commit(world: World, domain: FakeDomain, action: CommitOverlays) -> None:
     """The port's offline commit, with a look at who came between the steps."""
     touched = frozenset({action.base, *action.merged, *action.rebased})
-    refuse_when_open(world, domain, touched)
+    try:
+        refuse_when_open(world, domain, touched)
+        if touched & world.read_elsewhere:
+            raise HypervisorError(f"cannot merge {action.top}: failed to get 'write' lock", code=1)
+    except (HypervisorError, StepRefused) as error:
+        raise CommitNotBegun(error.message, hint=error.hint) from error
     before = {path: dict(world.storage.file(path).clusters) for path in action.merged}
     merge(world, base=action.base, top=action.top)
     if world.meanwhile is not None:

@@ -76,6 +76,8 @@ class World:
     #: what people dumped of records and persistent definitions, oldest first
     dumped_records: list[tuple[DomainUuid, FakeRecord]] = field(default_factory=list)
     dumped_definitions: list[tuple[DomainUuid, FakeDefinition]] = field(default_factory=list)
+    #: what another process reads as QEMU does: a backup; nobody can write to it
+    read_elsewhere: set[ImagePath] = field(default_factory=set)
     #: libvirt cannot write the record: the overlays are in use all the same (facts §1.5)
     cannot_record: bool = False
 

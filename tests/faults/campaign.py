@@ -29,7 +29,7 @@ from tests.faults.seam import Seam
 #: after a fault: the pass that repairs, and those that meet what the repair made possible
 PASSES = 5
 #: they change nothing, so that before and after are the same, and so is when one dies
-READS = ("observe", "read_ledger", "freeze_status", "remembered")
+READS = ("observe", "read_ledger", "freeze_status", "image_in_use", "remembered")
 #: a ledger that went back with the machine cannot prove these
 _UNPROVEN = (RefusalCode.SNAPSHOT_LOST, RefusalCode.REVERT_UNPROVEN)
 

@@ -225,6 +225,7 @@ SCENARIOS = (
         running=False,
         prepare=_merge_above_s1,
         calls=(
+            "Hypervisor.image_in_use",
             "Hypervisor.commit_offline",
             "Hypervisor.switch_disk",
             "Hypervisor.forget_snapshot",

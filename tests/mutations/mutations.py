@@ -120,9 +120,30 @@ MUTATIONS = (
     Mutation(
         name="a merge begins before the ledger says so",
         file=_STEPS,
-        old="    intend(work, step, world)\n    if action.method is CommitMethod.OFFLINE:",
-        new="    if action.method is CommitMethod.OFFLINE:",
+        old="    intend(work, step, world)\n    try:\n        _merge(",
+        new="    try:\n        _merge(",
         tests=(_ON_THE_FAKE, "tests/engine/test_crashes.py"),
+    ),
+    Mutation(
+        name="nobody looks who has an image open before a merge",
+        file=_STEPS,
+        old="    why = _in_use(work, step, action)",
+        new="    why = None",
+        tests=("tests/engine/test_not_begun.py",),
+    ),
+    Mutation(
+        name="a merge that could not begin counts as begun",
+        file=_STEPS,
+        old="    except CommitNotBegun:",
+        new="    except ZeroDivisionError:",
+        tests=("tests/engine/test_not_begun.py",),
+    ),
+    Mutation(
+        name="a merge that failed counts as not begun",
+        file="reconciler/hypervisor/commit_proof.py",
+        old="            if not self.is_proven():\n                raise\n",
+        new="",
+        tests=("tests/hypervisor/test_commit_proof.py",),
     ),
     Mutation(
         name="images that nobody could look into block no merge",
