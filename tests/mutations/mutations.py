@@ -78,8 +78,8 @@ MUTATIONS = (
     Mutation(
         name="the current pointer is trusted",
         file="reconciler/planning/storage.py",
-        old="    below = {}\n    for disk in world.domain.disks:",
-        new="    return world.domain.current\n    below = {}\n    for disk in world.domain.disks:",
+        old="    return next((r for r in reversed(world.domain.records) if _is_stood_on(world, r)), None)\n",
+        new="    return world.domain.current\n",
         tests=("tests/planning/test_repair.py",),
     ),
     Mutation(
@@ -112,7 +112,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="a stale <backingStore> is kept in a definition",
-        file="reconciler/hypervisor/snapshot_xml.py",
+        file="reconciler/hypervisor/disk_sources.py",
         old='for stale in (*disk.findall("backingStore"), *disk.findall("mirror")):',
         new='for stale in disk.findall("mirror"):',
         tests=("tests/hypervisor/test_snapshot_xml.py",),
@@ -123,6 +123,27 @@ MUTATIONS = (
         old="    intend(work, step, world)\n    try:\n        _merge(",
         new="    try:\n        _merge(",
         tests=(_ON_THE_FAKE, "tests/engine/test_crashes.py"),
+    ),
+    Mutation(
+        name="what a snapshot froze is not looked up in the ledger",
+        file="reconciler/model/ledger.py",
+        old="return next((disk for disk in self.frozen if disk.disk == target), None)",
+        new="return None",
+        tests=("tests/engine/test_held_snapshot.py", "tests/planning/test_frozen.py"),
+    ),
+    Mutation(
+        name="the record is believed, whatever the ledger says",
+        file="reconciler/planning/frozen.py",
+        old="    if ledger == said:\n",
+        new="    if ledger:\n",
+        tests=("tests/engine/test_held_snapshot.py", "tests/planning/test_frozen.py"),
+    ),
+    Mutation(
+        name="a frozen image that was written to counts as it was",
+        file="reconciler/planning/identity.py",
+        old="    return known.file.modified == image.file.modified and same_size\n",
+        new="    return same_size\n",
+        tests=("tests/planning/test_frozen.py",),
     ),
     Mutation(
         name="nobody looks who has an image open before a merge",
@@ -211,8 +232,8 @@ MUTATIONS = (
     Mutation(
         name="a new image counts as merged, as the removed one of its name was",
         file="reconciler/planning/bookkeeping.py",
-        old="    return replace(_without_merged(ledger, paths), images=(*kept, *images))",
-        new="    return replace(ledger, images=(*kept, *images))",
+        old="_without_identities(_without_merged(ledger, paths), tuple(paths))",
+        new="_without_identities(ledger, tuple(paths))",
         tests=(_DEATHS,),
     ),
     Mutation(
