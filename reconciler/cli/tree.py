@@ -21,6 +21,7 @@ Domains = Annotated[
 def tree(options: Options, domains: Domains = None) -> int:
     """Draw the snapshot tree and each disk's backing chain, with sizes. Needs no manifest."""
     from reconciler.engine.reconcile import observe_all
+    from reconciler.planning.frozen import as_proven
     from reconciler.report.readers import readers_of
     from reconciler.report.tree import tree_lines
     from reconciler.report.tree_documents import TreeDocument, domain_tree
@@ -30,7 +31,7 @@ def tree(options: Options, domains: Domains = None) -> int:
     pairs = [
         (host, domain)
         for host in seen.values()
-        for domain in host.domains
+        for domain in as_proven(host)
         if options.selection.has_domain(domain.name)
     ]
     found = chosen(pairs, domains or (), doing="draw", verb="tree")

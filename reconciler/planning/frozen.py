@@ -6,16 +6,18 @@ another one (facts §4.4), a ledger may be older than a delete by libvirt itself
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.model.chain import Presence
+from reconciler.model.domain import ObservedDomain, ObservedHost
 from reconciler.model.drift import Truth
 from reconciler.model.ledger import EntryState, FrozenDisk, LedgerEntry
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import DiskCapture, SnapshotDisk, SnapshotRecord
 from reconciler.planning import identity
-from reconciler.planning.world import World
+from reconciler.planning.index import index_of
+from reconciler.planning.world import World, world_of
 
 
 class Standing(enum.Enum):
@@ -236,6 +238,32 @@ def refusal_of(
 def told(says: tuple[tuple[Truth, ImagePath], ...]) -> str:
     """Which truth says what."""
     return ", ".join(f"{truth} says {path}" for truth, path in says)
+
+
+def as_proven(host: ObservedHost) -> tuple[ObservedDomain, ...]:
+    """The domains of *host* with records that name the images which hold their moments, where that is
+    proven and they name others: for whoever draws them."""
+    index = index_of(host)
+    return tuple(_as_proven(world_of(index, domain)) for domain in host.domains)
+
+
+def _as_proven(world: World) -> ObservedDomain:
+    right: dict[SnapshotName, dict[DiskTarget, ImagePath]] = {}
+    for name, target, path, _ in outdated(world):
+        right.setdefault(name, {})[target] = path
+    if not right:
+        return world.domain
+    records = tuple(
+        replace(
+            record,
+            disks=tuple(
+                replace(disk, source=right.get(record.name, {}).get(disk.target, disk.source))
+                for disk in record.disks
+            ),
+        )
+        for record in world.domain.records
+    )
+    return replace(world.domain, records=records)
 
 
 def claims(world: World, entry: LedgerEntry) -> frozenset[ImagePath]:

@@ -6,8 +6,9 @@ import pytest
 
 from reconciler.model.desired import DesiredRevert, Prune
 from reconciler.model.ledger import EntryState, Ledger
-from reconciler.model.names import ImagePath, SnapshotName
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.request import Consent, PlanRequest
+from reconciler.planning.frozen import as_proven
 from tests.drawing import desired, domain, host, image, overlay, shut_off, wanted
 from tests.engine.passes import reconciled
 from tests.fakes.administrator import Administrator
@@ -304,3 +305,14 @@ def test_an_untouched_memory_is_resumed() -> None:
 
     assert not result.plan.domains[0].refusals
     assert fake.domain("web01").is_active
+
+
+def test_a_record_that_lies_is_drawn_on_the_image_that_holds_the_moment() -> None:
+    fake = branched()
+    fake.domain("web01").records[SnapshotName("s2")].disks["vda"].source = BASE
+
+    (drawn,) = as_proven(fake.observe())
+
+    record = drawn.record("s2")
+    assert record is not None
+    assert record.frozen(DiskTarget("vda")) == S1
