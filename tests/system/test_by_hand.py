@@ -31,7 +31,7 @@ def test_the_seed_case_is_named_and_put_right_with_prune_auto(site: Site) -> Non
     orphan = next(iter(storage.images(guest.folder) - storage.read_by(guest)))
 
     said = site.virtsnap("plan")
-    assert "forget        s1" in said.out
+    assert "- forget  s1" in said.out
     assert f"remove-image  {orphan.name}" not in said.out
     assert {"RecordDangling", "ImageOrphaned"} <= set(kinds(site, guest))
 
