@@ -13,7 +13,7 @@ from reconciler.errors import HypervisorError, LockedError, PlanStaleError, Post
 from reconciler.model.action import StartDomain
 from reconciler.model.desired import Desired, DesiredRevert, Prune, Quiesce
 from reconciler.model.ledger import Fence, Ledger
-from reconciler.model.names import ImagePath, SnapshotName
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.outcome import DomainOutcome, DomainStatus
 from reconciler.model.plan import DomainPlan, Step
 from reconciler.model.power import PowerState
@@ -28,6 +28,7 @@ from tests.fakes.administrator import Administrator
 from tests.fakes.host import FakeHost
 from tests.fakes.person import Person
 from tests.fakes.storage import FakeFile
+from tests.fakes.world import Crash
 
 S1 = overlay("web01", "vda", "s1")
 
@@ -368,3 +369,41 @@ def test_an_overlay_of_a_revert_is_not_made_over_anything() -> None:
 def applied_as_it_is(fake: FakeHost, wish: Desired) -> DomainOutcome:
     request = PlanRequest()
     return executor.apply(planned(fake, wish, request), wish, request, tools(fake, wish))[0]
+
+
+def test_a_death_right_after_names_were_taken_costs_those_names() -> None:
+    fake = host(domain("web01", vda="base"))
+    wish = desired(wanted("web01", "s1"))
+
+    def dying(_number: int, method: str, when: str) -> None:
+        if (method, when) == ("reserve", "after"):
+            raise Crash
+
+    fake.world.fault = dying
+    with pytest.raises(Crash):
+        applied_as_it_is(fake, wish)
+    fake.world.fault = None
+    assert fake.world.storage.files[S1].is_empty
+
+    assert applied_as_it_is(fake, wish).status is DomainStatus.APPLIED
+
+    assert fake.domain("web01").disk(DiskTarget("vda")).source == S1.replace("s1.", "s1.2.")
+    assert fake.world.storage.files[S1].is_empty
+
+
+def test_a_death_before_they_are_filled_leaves_nothing() -> None:
+    fake = host(domain("web01", vda="base", vdb="data"))
+    wish = desired(wanted("web01", "s1"))
+
+    def dying(_number: int, method: str, when: str) -> None:
+        if (method, when) == ("create_snapshot", "before"):
+            raise Crash
+
+    fake.world.fault = dying
+    with pytest.raises(Crash):
+        applied_as_it_is(fake, wish)
+    fake.world.fault = None
+
+    assert applied_as_it_is(fake, wish).status is DomainStatus.APPLIED
+    assert applied_as_it_is(fake, wish).status is DomainStatus.IN_SYNC
+    assert not [file for file in fake.world.storage.files.values() if file.is_empty]
