@@ -101,8 +101,7 @@ def _standing(
     fits = header in (None, ledger) and (known.in_memory is not None or memory in (None, ledger))
     if is_there and fits and not identity.changed(world, ledger):
         return Standing.RECORD_OUTDATED, ledger
-    gone = image.presence is Presence.MISSING and world.is_listed(ledger)
-    if gone and header == said and _goes_on(world, ledger, said):
+    if identity.is_gone(world, ledger) and header == said and _goes_on(world, ledger, said):
         return Standing.LEDGER_OUTDATED, said
     return Standing.UNPROVEN, ledger
 

@@ -67,18 +67,22 @@ def unsettled(world: World) -> frozenset[ImagePath]:
 def explained(world: World, path: ImagePath) -> frozenset[ImagePath]:
     """Images of the chain of *path* whose change is no change of what is read through it.
 
-    One between was merged down and removed by libvirt itself, or by hand: what lay below holds it
-    now, and what stood on it stands on that.
+    One between was merged down by us, by libvirt itself, or by hand: what lay below holds it now, and
+    the header of what stood on it says so.
     """
-    chain = known_chain(world, path)
-    found = set(unsettled(world))
+    chain, busy = known_chain(world, path), unsettled(world)
+    found = set(busy)
     for number, image in enumerate(chain):
-        is_gone = world.image(image).presence is Presence.MISSING and world.is_listed(image)
-        if not is_gone and world.now_at(image) == image:
-            continue
-        found |= set(chain[number + 1 :])
-        found |= set(chain[max(0, number - 1) : number])
+        if image in busy or world.now_at(image) != image or is_gone(world, image):
+            found |= {*chain[number + 1 :], *chain[max(0, number - 1) : number]}
     return frozenset(found)
+
+
+def is_gone(world: World, path: ImagePath) -> bool:
+    """What its folder does not show, where all of that is shown, is not there."""
+    known = world.images.get(path)
+    is_seen = known is not None and known.presence is not Presence.MISSING
+    return not is_seen and world.is_listed(path)
 
 
 def _is_changed(world: World, path: ImagePath) -> bool:

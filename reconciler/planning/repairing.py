@@ -1,5 +1,7 @@
 """Records, overlays and pointers that people and mishaps left wrong, as far as pruning allows."""
 
+from typing import assert_never
+
 from reconciler.model.action import (
     ForgetSnapshot,
     RedefineSnapshot,
@@ -11,11 +13,12 @@ from reconciler.model.drift import (
     DanglingCause,
     DescriptionDiffers,
     HoldDiffers,
+    RecordDangling,
 )
 from reconciler.model.ledger import EntryState
 from reconciler.model.plan import Reason
 from reconciler.model.request import Selection
-from reconciler.planning import consolidation, differ, removing, rewriting, storage
+from reconciler.planning import consolidation, creating, differ, removing, rewriting, storage
 from reconciler.planning.builder import Builder
 from reconciler.planning.consolidation import Loose
 from reconciler.planning.differ import Declared
@@ -93,7 +96,7 @@ def _forget_dangling(builder: Builder, wish: Declared) -> None:
     """
     for dangling in tuple(storage.dangling(builder.world, wish.names)):
         is_ours = dangling.is_managed and dangling.is_declared
-        if not is_ours or dangling.cause is DanglingCause.EXPOSED:
+        if not is_ours or not _is_proven_lost(builder, wish, dangling):
             continue
         record = builder.world.domain.record(dangling.snapshot)
         if record is not None and builder.world.is_held(record):
@@ -104,6 +107,20 @@ def _forget_dangling(builder: Builder, wish: Declared) -> None:
             continue
         action = ForgetSnapshot(snapshot=dangling.snapshot, has_record=True, keeps_as_lost=True)
         builder.add(action, Reason.RECORD_DANGLING, needs_approval=True)
+
+
+def _is_proven_lost(builder: Builder, wish: Declared, dangling: RecordDangling) -> bool:
+    """Not where only a file's time says so, unless the manifest wants the snapshot taken anew."""
+    match dangling.cause:
+        case DanglingCause.EXPOSED:
+            return False
+        case DanglingCause.WRITTEN:
+            is_written = dangling.image in builder.world.written
+            return is_written or creating.is_retaken(wish, dangling.snapshot, builder.world)
+        case DanglingCause.MISSING | DanglingCause.MERGED | DanglingCause.DELETED:
+            return True
+        case _:
+            assert_never(dangling.cause)
 
 
 def merge_unclaimed(builder: Builder, wish: Declared, *, with_approval: bool) -> None:
