@@ -38,7 +38,8 @@ def before(fake: FakeHost, desired: Desired, released: set[tuple[str, str]]) -> 
             key = (domain.name, record.name)
             is_held = record.name in names and key not in released
             is_declared = wish is not None and wish.snapshot(record.name) is not None
-            if (is_held or is_declared) and moments.is_whole(fake.world, moment):
+            is_whole = not moment.is_touched and moments.is_whole(fake.world, moment)
+            if (is_held or is_declared) and is_whole:
                 wanted[key] = copy.deepcopy(moment)
         revert = wish.revert if wish else None
         known = domain.ledger.request(revert.request) if revert and domain.ledger else None

@@ -40,6 +40,8 @@ class Moment:
     name: SnapshotName
     held: dict[DiskTarget, Content] = field(default_factory=dict)
     places: dict[DiskTarget, Place] = field(default_factory=dict)
+    #: a person changed an image that it stands on: virtsnap may take it for lost, never for whole
+    is_touched: bool = False
 
 
 @dataclass(kw_only=True)
@@ -51,6 +53,8 @@ class Moments:
     uids: dict[tuple[DomainUuid, str], int] = field(default_factory=dict)
     #: what lay whole in its place when it was last looked at
     whole: set[tuple[int, DiskTarget]] = field(default_factory=set)
+    #: the images that each stood on then, as they were
+    stood_on: dict[tuple[int, DiskTarget], object] = field(default_factory=dict)
     #: the highest serial of each ledger: one with less was rolled back
     serials: Counter[DomainUuid] = field(default_factory=Counter)
     #: memories that a guest went on from over disks of another moment
@@ -148,7 +152,10 @@ def after_deed(world: "World") -> None:
     moments = world.moments
     for number, target in sorted(moments.whole):
         moment = moments.taken[number]
-        if target in moment.held and not _is_whole(world, moment, target):
+        is_whole = _is_whole(world, moment, target)
+        was = moments.stood_on.get((number, target))
+        moment.is_touched |= not is_whole or was != _stands_on(world, moment.places[target])
+        if target in moment.held and not is_whole:
             del moment.held[target]
     for domain, record, number in _recorded(world):
         _note_serial(world, domain)
@@ -234,10 +241,20 @@ def _is_whole(world: "World", moment: Moment, target: DiskTarget) -> bool:
     return read(world.storage, moment.places[target]) == moment.held[target]
 
 
+def _stands_on(world: "World", place: Place) -> object:
+    chain = world.storage.header_chain(place.image)
+    files = [world.storage.files.get(path) for path in chain or ()]
+    return [(file.path, dict(file.clusters), list(file.inside)) for file in files if file]
+
+
 def _note_whole(world: "World") -> None:
     world.moments.whole = {
         (number, target)
         for number, moment in enumerate(world.moments.taken)
         for target in moment.held
         if _is_whole(world, moment, target)
+    }
+    world.moments.stood_on = {
+        (number, target): _stands_on(world, world.moments.taken[number].places[target])
+        for number, target in world.moments.whole
     }
