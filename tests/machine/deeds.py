@@ -244,6 +244,8 @@ DEEDS: dict[str, Happening] = {
     "snapshot_edit_time": meddling.change_time,
     "redefine_from_a_dump": meddling.register_again,
     "drop_and_redefine": meddling.drop_and_register_again,
+    "define_older": meddling.define_older,
+    "blockpull_past_an_empty_layer": meddling.pull_over_an_empty_layer,
     "snapshot_revert": snapshot_revert,
     "revert_by_hand": happenings.revert_by_hand,
     "snapshot_current": mishaps.move_current,
