@@ -60,16 +60,26 @@ def applied(fake: FakeHost, wish: Desired) -> Pass:
 
 
 @pytest.fixture(params=[LIBVIRT_9_0, LIBVIRT_11_3], ids=["9.0", "11.3"])
-def fake(request: pytest.FixtureRequest) -> FakeHost:
-    """Step 1 and 2: the present is kept off the live chain, and the record below it is dropped."""
-    host = FakeHost(World(version=request.param))
+def version(request: pytest.FixtureRequest) -> int:
+    """Of libvirt."""
+    number: int = request.param
+    return number
+
+
+@pytest.fixture(params=[True, False], ids=["with-memory", "off"])
+def fake(request: pytest.FixtureRequest, version: int) -> FakeHost:
+    """Step 1 and 2: the present is kept off the live chain, and the record below it is dropped.
+
+    Off, no saved memory tells the truth: the ledger alone does.
+    """
+    host = FakeHost(World(version=version))
     disks = {target: f"/images/web01-{target}.qcow2" for target in TARGETS}
-    Administrator(host).define("web01", disks, running=True)
+    Administrator(host).define("web01", disks, running=request.param)
     host.guest_goes_on("web01")
     applied(host, desired("s1"))
     applied(host, desired("s1", "s2"))
     applied(host, desired("s1", "s2", to="s1"))
-    assert host.domain("web01").records[KEPT].memory_file is not None
+    assert (host.domain("web01").records[KEPT].memory_file is not None) is request.param
     Person(host).snapshot_delete_metadata("web01", "s2")
     moments.after_deed(host.world)
     return host
