@@ -10,20 +10,30 @@ from reconciler.model.chain import FileIdentity
 from reconciler.model.ledger import FrozenDisk, ImageIdentity
 from reconciler.model.names import DiskTarget, ImagePath
 
-_INSIDE = "inside"
+_INSIDE, _WRITTEN = "inside", "written"
 
 
 def disk_documents(frozen: tuple[FrozenDisk, ...]) -> list[list[str | None]]:
-    """``[disk, path, format, "inside" or null, name in the saved memory]``, without nulls at the end."""
+    """``[disk, path, format, "inside" or null, name in the saved memory, "written" or null]``, without
+    nulls at the end."""
     return [
-        _trimmed([f.disk, f.path, f.format, _INSIDE if f.is_inside else None, f.in_memory])
+        _trimmed(
+            [
+                f.disk,
+                f.path,
+                f.format,
+                _INSIDE if f.is_inside else None,
+                f.in_memory,
+                _WRITTEN if f.is_written else None,
+            ]
+        )
         for f in frozen
     ]
 
 
 def disks(documents: list[Any]) -> tuple[FrozenDisk, ...]:
     """The reverse; what is not of that form raises ValueError or TypeError."""
-    return tuple(_disk(*_padded(document, 5)) for document in documents)
+    return tuple(_disk(*_padded(document, 6)) for document in documents)
 
 
 def identity_documents(identities: tuple[ImageIdentity, ...]) -> list[list[Any]]:
@@ -37,16 +47,23 @@ def identities(documents: list[Any]) -> tuple[ImageIdentity, ...]:
 
 
 def _disk(
-    disk: object, path: object, image_format: object, inside: object, in_memory: object
+    disk: object,
+    path: object,
+    image_format: object,
+    inside: object,
+    in_memory: object,
+    written: object,
 ) -> FrozenDisk:
-    if inside not in (None, _INSIDE):
-        raise ValueError(f"{inside!r} is neither null nor {_INSIDE!r}")
+    for word, known in ((inside, _INSIDE), (written, _WRITTEN)):
+        if word not in (None, known):
+            raise ValueError(f"{word!r} is neither null nor {known!r}")
     return FrozenDisk(
         disk=DiskTarget(_text(disk)),
         path=ImagePath(_text(path)),
         format=None if image_format is None else _text(image_format),
         is_inside=inside == _INSIDE,
         in_memory=None if in_memory is None else ImagePath(_text(in_memory)),
+        is_written=written == _WRITTEN,
     )
 
 

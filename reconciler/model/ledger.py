@@ -49,6 +49,8 @@ class FrozenDisk:
     is_inside: bool = False
     #: what the saved memory calls the image, in the definition it was saved with
     in_memory: ImagePath | None = None
+    #: somebody was seen to have written to it, or to what it stands on, since: for good
+    is_written: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,18 +17,12 @@ from reconciler.planning.world import World
 
 
 def completed(world: World) -> Ledger:
-    """The ledger of *world*: 1. what each snapshot froze, where nobody says otherwise; 2. what those
-    images are like.  What is remembered and does not fit any more stays: it is the evidence."""
+    """The ledger of *world*: 1. what each snapshot froze, where nobody says otherwise, and whether
+    somebody has written to that since; 2. what those images are like now."""
     ledger = world.ledger
     entries = tuple(_entry(world, entry) for entry in ledger.entries)
     now = world.with_ledger(replace(ledger, entries=entries))
-    known: dict[ImagePath, ImageIdentity] = {}
-    for entry in entries:
-        for found in _identities(now, entry):
-            # what does not fit one snapshot is evidence, though it explains itself for another
-            is_evidence = found == world.identities.get(found.path)
-            if is_evidence or found.path not in known:
-                known[found.path] = found
+    known = {found.path: found for entry in entries for found in _identities(now, entry)}
     identities = tuple(known[path] for path in sorted(known))
     return replace(ledger, entries=entries, identities=identities)
 
@@ -63,6 +57,7 @@ def _disk(
             known,
             format=known.format or moment.disk.source_format,
             in_memory=saved if is_told else known.in_memory,
+            is_written=known.is_written or frozen.is_written(world, moment, known),
         )
     return FrozenDisk(
         disk=moment.disk.target,
@@ -80,27 +75,23 @@ def _identities(world: World, entry: LedgerEntry) -> Iterator[ImageIdentity]:
     for disk in entry.frozen:
         if disk.is_inside:
             continue  # the guest writes to it: of its image nothing stays as it is
-        fine = identity.explained(world, disk.path)
-        path: ImagePath
         for path in {*world.walk(disk.path), *identity.known_chain(world, disk.path)}:
-            found = _identity(world, path, entry, is_explained=path in fine)
+            found = _identity(world, path, entry)
             if found is not None:
                 yield found
     if entry.memory is not None:
-        found = _identity(world, entry.memory, entry, is_explained=False)
+        # of one snapshot alone: what it was like when that was taken is what counts for good
+        found = world.identities.get(entry.memory) or _identity(world, entry.memory, entry)
         if found is not None:
             yield found
 
 
-def _identity(
-    world: World, path: ImagePath, entry: LedgerEntry, *, is_explained: bool
-) -> ImageIdentity | None:
+def _identity(world: World, path: ImagePath, entry: LedgerEntry) -> ImageIdentity | None:
     known, image = world.identities.get(path), world.image(path)
     if path in identity.unsettled(world):
         return None
     is_there = image.presence is Presence.PRESENT and image.is_examined
-    if known is not None and not (is_explained and is_there):
-        return known
     # a guest that is put on it would change it, and nobody can say what it was like before
-    is_new = is_there and entry.state is EntryState.TAKEN and path not in world.written
-    return identity.of(image) if is_new else None
+    if not is_there or path in world.written or entry.state is not EntryState.TAKEN:
+        return known
+    return identity.of(image)

@@ -165,6 +165,18 @@ def _by_header(world: World, disk: SnapshotDisk) -> ImagePath | None:
 # --- what follows from it
 
 
+def is_written(world: World, moment: Moment, known: FrozenDisk) -> bool:
+    """Somebody has written to what holds *moment* since it was taken."""
+    return not known.is_inside and identity.changed(world, known.path) is not None
+
+
+def written(world: World, record: SnapshotRecord, target: DiskTarget) -> ImagePath | None:
+    """The image of that disk, where it was seen before that somebody had written to it."""
+    entry = world.agreeing_entry(record)
+    known = entry.frozen_disk(target) if entry is not None else None
+    return known.path if known is not None and known.is_written else None
+
+
 def why_not_resumed(world: World, record: SnapshotRecord) -> str | None:
     """Why the memory of *record* may be of another moment than the disks that it would go on with:
     in its own definition, the ledger and the record they are the same images, and none has changed."""
@@ -184,7 +196,7 @@ def why_not_resumed(world: World, record: SnapshotRecord) -> str | None:
             return f"of {moment.disk.target} {told(moment.says)}"
         if now is not None and then is None and world.now_at(now) != moment.path:
             return f"of {moment.disk.target} {told(moment.says)}"
-        changed = identity.changed(world, moment.path)
+        changed = written(world, record, moment.disk.target) or identity.changed(world, moment.path)
         if changed is not None:
             return f"{changed}, which it froze, was written to since"
     return None

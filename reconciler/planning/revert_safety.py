@@ -72,7 +72,10 @@ def _in_doubt(world: World, action: RevertSnapshot | RevertInternal) -> Refusal 
     found = frozen.moments(world, record) if record is not None else ()
     doubted = next((m for m in found if m.standing is not Standing.AGREED), None)
     if doubted is None:
-        return None
+        disks = record.external_disks if record is not None else ()
+        spoilt = (frozen.written(world, record, d.target) for d in disks if record is not None)
+        path = next((path for path in spoilt if path is not None), None)
+        return None if path is None else _no_revert(action, f"{path} was written to since")
     return _no_revert(action, f"of {doubted.disk.target} {frozen.told(doubted.says)}")
 
 

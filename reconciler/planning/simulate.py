@@ -31,15 +31,15 @@ from reconciler.model.domain import REMOVABLE, Disk, DiskKind
 from reconciler.model.names import ImagePath
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import SnapshotDisk, SnapshotRecord
-from reconciler.planning import altered, bookkeeping, simulate_create, simulate_records
+from reconciler.planning import altered, bookkeeping, completion, simulate_create, simulate_records
 from reconciler.planning.world import World
 
 
 def after(world: World, action: Action) -> World:
     """*world* once *action* is done, ledger included."""
-    before = bookkeeping.intended(
-        world.ledger, action, bookkeeping.Provenance(uid=simulate_create.UID)
-    )
+    # a new snapshot may stand on an image that was written to since an older one did
+    known = completion.completed(world) if isinstance(action, CreateSnapshot) else world.ledger
+    before = bookkeeping.intended(known, action, bookkeeping.Provenance(uid=simulate_create.UID))
     created = _next_moment(world)
     ledger = bookkeeping.confirmed(before, action, created=created)
     changed = _changed(world, action, created)

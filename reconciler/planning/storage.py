@@ -57,6 +57,9 @@ def _faults(
             is_wrong = moment is not None and moment.standing is Standing.RECORD_OUTDATED
             path = moment.path if moment is not None and is_wrong else disk.source
             fault = None if path is None else _fault(world, disk, path)
+            spoilt = frozen.written(world, record, disk.target)
+            if spoilt is not None and (fault is None or fault[1] is DanglingCause.EXPOSED):
+                fault = spoilt, DanglingCause.WRITTEN
         elif disk.capture is DiskCapture.INTERNAL:
             fault = _fault_inside(world, record, disk)
         if fault is not None:
