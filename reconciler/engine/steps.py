@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 from reconciler.engine import new_files, power_steps
 from reconciler.engine.intending import intend
 from reconciler.engine.ports import Progress
-from reconciler.errors import CommitNotBegun
+from reconciler.errors import CommitNotBegun, StepRefused
 from reconciler.model.action import (
     AbortJob,
     AdoptRequest,
@@ -151,10 +151,11 @@ def _commit(work: DomainWork, step: Step, action: CommitOverlays, world: World) 
     intend(work, step, world)
     try:
         _merge(work, step, action, world)
-    except CommitNotBegun:
+    except CommitNotBegun as error:
         # they are whole: who wants them after all has them
         work.write(bookkeeping.withdrawn(work.ledger or world.ledger, action, world.ledger), world)
-        raise
+        # a guest that somebody started is no failure of ours
+        raise error.__cause__ if isinstance(error.__cause__, StepRefused) else error
     if action.method is not CommitMethod.OFFLINE:
         _rebase(work, action)
     _confirm(work, action, world)

@@ -183,8 +183,8 @@ MUTATIONS = (
     Mutation(
         name="a merge that could not begin counts as begun",
         file=_STEPS,
-        old="    except CommitNotBegun:",
-        new="    except ZeroDivisionError:",
+        old="    except CommitNotBegun as error:",
+        new="    except ZeroDivisionError as error:",
         tests=("tests/engine/test_not_begun.py",),
     ),
     Mutation(

@@ -92,12 +92,12 @@ def test_the_seed_case_of_an_unmanaged_snapshot_is_nobodys_to_clean_up(site: Sit
 
 def test_lv_48_a_layer_merged_by_hand_is_lost_and_the_next_one_is_repaired(site: Site) -> None:
     guest = site.lab.guest("web01", running=False)
-    site.declare(guest, "s1", "s2", "s3", prune="auto")
-    site.apply()
+    names = ("s1", "s2", "s3")
+    for number in range(1, 4):
+        site.declare(guest, *names[:number], prune="auto")
+        site.apply()
+        by_hand.write(guest.active_images()["vda"], number, 0x11 * number)
     active, second, first, _ = storage.chain(guest.active_images()["vda"])
-    by_hand.write(first, 1, 0x11)
-    by_hand.write(second, 2, 0x22)
-    by_hand.write(active, 3, 0x33)
     before, moments = storage.view(guest), storage.moments(guest)
     # the operator merges the image above s2 into the one below it, with no word to the records
     by_hand.run("qemu-img", "commit", "-q", "-d", str(second))

@@ -14,13 +14,19 @@ pytestmark = pytest.mark.qemu
 def with_layers(site: Site, *names: str, disks: int = 1) -> Guest:
     """A shut-off guest with these snapshots, and data of its own in each overlay."""
     guest = site.lab.guest("web01", disks=disks, running=False)
-    site.declare(guest, *names, prune="auto")
-    site.apply()
-    for active in guest.active_images().values():
-        for number, image in enumerate(reversed(storage.chain(active))):
-            by_hand.write(image, number + 1, number + 1)
-            by_hand.write(image, 9, number + 1)
+    _write(guest, 1)
+    for number in range(1, len(names) + 1):
+        site.declare(guest, *names[:number], prune="auto")
+        site.apply()
+        _write(guest, number + 1)
     return guest
+
+
+def _write(guest: Guest, number: int) -> None:
+    """Into the image that each disk is on now: what is frozen is written to no more."""
+    for active in guest.active_images().values():
+        by_hand.write(active, number, number)
+        by_hand.write(active, 9, number)
 
 
 def test_lv_34_the_oldest_of_three_goes_and_the_moments_of_the_others_stay(site: Site) -> None:
