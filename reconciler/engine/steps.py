@@ -154,8 +154,10 @@ def _commit(work: DomainWork, step: Step, action: CommitOverlays, world: World) 
     except CommitNotBegun as error:
         # they are whole: who wants them after all has them
         work.write(bookkeeping.withdrawn(work.ledger or world.ledger, action, world.ledger), world)
-        # a guest that somebody started is no failure of ours
-        raise error.__cause__ if isinstance(error.__cause__, StepRefused) else error
+        if isinstance(error.__cause__, StepRefused):
+            # a guest that somebody started is no failure of ours
+            raise error.__cause__ from None
+        raise
     if action.method is not CommitMethod.OFFLINE:
         _rebase(work, action)
     _confirm(work, action, world)

@@ -66,6 +66,12 @@ class Refusal:
         """The fact of that name, or an empty text."""
         return dict(self.facts).get(name, "")
 
+    @property
+    def cause(self) -> tuple[object, ...]:
+        """All but the act that it stopped."""
+        facts = tuple(fact for fact in self.facts if fact[0] != "act")
+        return self.code, self.snapshot, facts
+
     def doing(self, act: str) -> "Refusal":
         """The same, met while *act* (``revert to``, ``adopt``) was tried: the same check stands before
         several acts, and the words say which."""

@@ -46,8 +46,10 @@ class Builder:
         self.world = simulate.after(self.world, action)
 
     def refuse(self, *refusals: Refusal) -> None:
-        """Append *refusals*, each once."""
-        self.refusals += [r for r in refusals if r not in self.refusals]
+        """Append *refusals*, each once, whatever act it stopped."""
+        for why in refusals:
+            if all(why.cause != known.cause for known in self.refusals):
+                self.refusals.append(why)
 
     def warn(self, *texts: str | None) -> None:
         """Append *texts*, each once; None is nothing."""

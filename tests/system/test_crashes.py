@@ -133,7 +133,7 @@ def test_ctrl_c_in_the_middle_of_a_block_commit_leaves_the_snapshot_deleting(sit
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130, out + err
-    assert len([line for line in out.splitlines() if "left to do" in line]) == 1, out
+    assert len([line for line in (out + err).splitlines() if "left to do" in line]) == 1, out + err
     assert "Traceback" not in err
 
     assert not guest.domain.blockJobInfo("vda")
