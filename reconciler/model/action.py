@@ -134,6 +134,8 @@ class ForgetSnapshot:
     snapshot: SnapshotName
     has_record: bool
     keeps_as_lost: bool = False
+    #: images off the live chain that go with it, and nobody is to read afterwards
+    gives_up: tuple[ImagePath, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,7 +91,7 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
             begun = _without_identities(_with_commit(ledger, commit), changed)
             return _deleting(begun, action.snapshots)
         case ForgetSnapshot(keeps_as_lost=False, has_record=True):
-            return _deleting(ledger, (action.snapshot,))
+            return way_back.giving_up(_deleting(ledger, (action.snapshot,)), action.gives_up)
         case DeleteSnapshot():
             begun = _without_identities(ledger, tuple(path for _, path in action.images))
             return _deleting(begun, (action.snapshot,))

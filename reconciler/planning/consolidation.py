@@ -338,7 +338,8 @@ def _actions(world: World, now: _Round) -> Iterator[Action]:
     for record in reversed(world.domain.records):
         if record.name in now.going:
             yield from _memory_of(world, record)
-            yield ForgetSnapshot(snapshot=record.name, has_record=True)
+            left = tuple(sorted(p for p, (_, name) in now.abandoned.items() if name == record.name))
+            yield ForgetSnapshot(snapshot=record.name, has_record=True, gives_up=left)
     for path, (target, name) in now.abandoned.items():
         if path in world.ledger.image_paths:
             yield RemoveImage(

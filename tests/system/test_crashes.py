@@ -239,7 +239,7 @@ def test_sigkill_while_qemu_img_is_at_work_and_run_again(site: Site) -> None:
     del site.environment["PATH"]
 
     # qemu-img is still at work on the images: nothing is done over its head
-    assert site.virtsnap("apply", "--auto-approve").code in (1, 10)
+    assert site.virtsnap("apply", "--auto-approve").code in (1, 5, 10)
     assert by_hand.names(guest) == ["s1"]
 
     os.kill(orphan, signal.SIGKILL)
