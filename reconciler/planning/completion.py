@@ -57,7 +57,7 @@ def _disk(
             known,
             format=known.format or moment.disk.source_format,
             in_memory=saved if is_told else known.in_memory,
-            is_written=known.is_written or frozen.is_written(world, moment, known),
+            is_written=known.is_written or frozen.is_written(world, known),
         )
     return FrozenDisk(
         disk=moment.disk.target,

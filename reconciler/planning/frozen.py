@@ -165,8 +165,8 @@ def _by_header(world: World, disk: SnapshotDisk) -> ImagePath | None:
 # --- what follows from it
 
 
-def is_written(world: World, moment: Moment, known: FrozenDisk) -> bool:
-    """Somebody has written to what holds *moment* since it was taken."""
+def is_written(world: World, known: FrozenDisk) -> bool:
+    """Somebody has written to what *known* speaks of since it was taken."""
     return not known.is_inside and identity.changed(world, known.path) is not None
 
 
@@ -186,7 +186,7 @@ def why_not_resumed(world: World, record: SnapshotRecord) -> str | None:
         return None
     if entry.memory not in (None, path):
         return f"the ledger says that its memory is {entry.memory}, its record {path}"
-    if not identity.is_as_it_was(world, path):
+    if identity.is_changed(world, path):
         return f"{path} was written to since, or is another file"
     for moment in moments(world, record):
         known = entry.frozen_disk(moment.disk.target)

@@ -12,7 +12,7 @@ def changed(world: World, path: ImagePath) -> ImagePath | None:
     """
     fine = explained(world, path)
     for image in world.walk(world.now_at(path)):
-        if image not in fine and _is_changed(world, image):
+        if image not in fine and is_changed(world, image):
             return image
     return None
 
@@ -22,12 +22,7 @@ def is_proven(world: World, path: ImagePath) -> bool:
     known = world.identities.get(path)
     image = world.image(path)
     both = known is not None and known.file is not None and image.file is not None
-    return both and not _is_changed(world, path)
-
-
-def is_as_it_was(world: World, path: ImagePath) -> bool:
-    """As far as it is known, nobody has written to *path* itself, or put another file there."""
-    return not _is_changed(world, path)
+    return both and not is_changed(world, path)
 
 
 def is_same_file(world: World, before: ImagePath, now: ImagePath) -> bool:
@@ -85,7 +80,8 @@ def is_gone(world: World, path: ImagePath) -> bool:
     return not is_seen and world.is_listed(path)
 
 
-def _is_changed(world: World, path: ImagePath) -> bool:
+def is_changed(world: World, path: ImagePath) -> bool:
+    """Somebody has written to *path* itself, or put another file there; not where that is not known."""
     known, image = world.identities.get(path), world.image(path)
     if known is None or image.presence is not Presence.PRESENT or not image.is_examined:
         return False
