@@ -104,6 +104,8 @@ def _why_not_placed(world: World, wanted: DesiredRevert, record: SnapshotRecord)
         now = _now(world, disk)
         if now is None:
             return keeping.impossible(wanted, f"the domain has no disk {disk.target} any more")
+        if now.source is None:
+            return keeping.impossible(wanted, f"the image of {now.target} cannot be found now")
         is_old = record.memory is not MemoryCapture.NONE or wanted.config is not RevertConfig.DISKS
         if now.target != disk.target and is_old:
             cause = (

@@ -72,6 +72,20 @@ def test_so_does_a_domain_itself() -> None:
     assert codes(plan_of(fake, NONE)) == ["UnmanagedReader s1"]
 
 
+@pytest.mark.parametrize("discards", [False, True])
+def test_nobody_goes_back_on_a_disk_whose_place_cannot_be_told(*, discards: bool) -> None:
+    fake = host(domain("web01", shut_off, vda="base ← s1"))
+    definition = fake.domain("web01").persistent
+    assert definition is not None
+    definition.disks[0].unresolved = "volume v of pool p"
+    back = DesiredRevert(to=SnapshotName("s1"), request="r1", discards=discards)
+
+    plan = plan_of(fake, wanted("web01", "s1", revert=back))
+
+    assert "RevertNotPossible s1" in codes(plan)
+    assert not plan.steps
+
+
 def test_so_does_a_snapshot() -> None:
     fake = host(domain("web01", vda="base ← s1"), domain("db01", shut_off, vda="other ← t1"))
     seen = fake.observe()
