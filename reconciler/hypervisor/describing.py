@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from reconciler.hypervisor import domain_xml, ledger, snapshot_xml
+from reconciler.hypervisor.devices import is_device
 from reconciler.hypervisor.domain_xml import Definition, Place, PlaceOf, Volume
 from reconciler.hypervisor.fetch import Fetched
 from reconciler.hypervisor.images import ImageShelf
+from reconciler.hypervisor.snapshot_xml import Canonical
 from reconciler.hypervisor.volumes import VolumeBook
 from reconciler.hypervisor.xml import Element, parse
 from reconciler.model.ledger import LedgerReading
@@ -102,10 +104,25 @@ def _read(fetched: Fetched, shelf: ImageShelf, volumes: VolumeBook) -> _Read:
         fetched=fetched,
         live=live_read,
         persistent=persistent_read,
-        ledger=ledger.decided(elements, fetched.uuid),
+        ledger=_devices_called(ledger.decided(elements, fetched.uuid), canonical),
         records=_parents_first(tuple(records)),
     )
     return _Read(described, tuple(spelled.items()), tuple(placed.items()))
+
+
+def _devices_called(reading: LedgerReading, canonical: Canonical) -> LedgerReading:
+    """A device without a lasting name is called as it is in this observation, in the ledger too.
+
+    A file is not: what stands in the place of one that the ledger names is another one.
+    """
+
+    def name(path: ImagePath) -> ImagePath:
+        called = canonical(path)
+        return called if called != path and is_device(path) else path
+
+    if reading.ledger is None:
+        return reading
+    return replace(reading, ledger=reading.ledger.called(name))
 
 
 def _parsed(text: str | None) -> Element | None:

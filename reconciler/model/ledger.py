@@ -1,6 +1,7 @@
 """What virtsnap remembers with the domain: the ledger (design §3)."""
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -211,6 +212,31 @@ class Ledger:
             for image in self.images
         )
         return replace(self, images=kept)
+
+    def called(self, name: Callable[[ImagePath], ImagePath]) -> "Ledger":
+        """The same, with what snapshots stand on called by *name*; not the images we made."""
+
+        def maybe(path: ImagePath | None) -> ImagePath | None:
+            return None if path is None else name(path)
+
+        entries = (
+            replace(
+                entry,
+                frozen=tuple(
+                    replace(disk, path=name(disk.path), in_memory=maybe(disk.in_memory))
+                    for disk in entry.frozen
+                ),
+            )
+            for entry in self.entries
+        )
+        identities = (
+            replace(known, path=name(known.path), backing=maybe(known.backing))
+            for known in self.identities
+        )
+        commits = (replace(commit, base=name(commit.base)) for commit in self.commits)
+        return replace(
+            self, entries=tuple(entries), identities=tuple(identities), commits=tuple(commits)
+        )
 
     def request(self, value: str) -> LedgerRequest | None:
         """The revert request of that value, if it was ever asked for."""

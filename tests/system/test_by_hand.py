@@ -121,4 +121,7 @@ def test_lv_48_a_layer_merged_by_hand_is_lost_and_the_next_one_is_repaired(site:
     site.apply()
     assert site.is_in_sync()
     assert storage.view(guest) == before
+    # only a person can know that all of it was merged, and says so by its name
+    assert storage.images(guest.folder) == storage.needed(guest) | {second}
+    site.apply("--target", f"{guest.name}/s2")
     storage.assert_tidy(guest)
