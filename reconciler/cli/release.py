@@ -48,11 +48,24 @@ Request = Annotated[
 ]
 
 
-def release(options: Options, held: Held, request: Request = None) -> int:
+Recorded = Annotated[
+    bool,
+    typer.Option(
+        "--as-recorded",
+        help="Vouch for the images that libvirt's record of the snapshot names, as they are now "
+        "(after `SnapshotUnproven`, or `written since`).",
+    ),
+]
+
+
+def release(
+    options: Options, held: Held, request: Request = None, as_recorded: Recorded = False
+) -> int:
     """End the hold of a snapshot (`protect: true`), so that pruning may take it again.
 
     A manifest that still says `protect: true` puts it back with the next apply.  With --request,
-    end the doubt about a revert instead: it counts as done.
+    end the doubt about a revert instead: it counts as done.  With --as-recorded, end the doubt
+    about a snapshot: you have looked, and what its record names holds its moment.
 
     No manifest is needed.  Where there are some, and no -c, a domain that says `suspend: true`,
     or its Host does, is left alone; as is what was suspended by hand.
@@ -67,6 +80,11 @@ def release(options: Options, held: Held, request: Request = None) -> int:
         raise UsageError(
             f"cannot release {held}: name a domain and a snapshot of it",
             hint="virtsnap release DOMAIN/SNAPSHOT; to look: virtsnap tree",
+        )
+    if request is not None and as_recorded:
+        raise UsageError(
+            "cannot release: --request is of a domain, --as-recorded of a snapshot",
+            hint="virtsnap release DOMAIN/SNAPSHOT --as-recorded",
         )
     if request is not None and slash:
         raise UsageError(
@@ -84,13 +102,17 @@ def release(options: Options, held: Held, request: Request = None) -> int:
         suspended = _suspended(host, domain, declared, wiring.suspensions(hosts, options))
         if request is None:
             named = SnapshotName(snapshot)
-            part = releasing.release(host, observed, domain, named, suspended=suspended)
+            end = releasing.believe if as_recorded else releasing.release
+            part = end(host, observed, domain, named, suspended=suspended)
         else:
             part = releasing.mark_done(host, observed, domain, request, suspended=suspended)
         plan = planner.whole((part,), desired, created_at=datetime.now(UTC))
         if not part.steps or part.held:
-            what = f"{held} is not held" if request is None else f"{request} is not in doubt"
+            is_hold = request is None and not as_recorded
+            what = f"{held} is not held" if is_hold else f"{request or held} is not in doubt"
             return _nothing_done(plan, desired, what, options)
+        if as_recorded and options.is_text:
+            show_plan(plan, desired, options)  # which images are vouched for
         stop = threading.Event()
         log = run_telling.Notes(is_quiet=options.is_quiet)
         state = wiring.folders_of(hosts, options).state

@@ -174,6 +174,8 @@ class AdoptSnapshot:
     """Write a ledger entry for a snapshot that bears our mark, or for one known to be lost.
 
     *writes_mark*: somebody else took it; the mark with *uid* is put into its record first.
+    *believed*: what its record names, by disk; a person says that these, as they are, hold its moment,
+    whatever the ledger knew of it.
     """
 
     name: ClassVar[str] = "adopt"
@@ -186,6 +188,7 @@ class AdoptSnapshot:
     images: tuple[tuple[DiskTarget, ImagePath], ...] = ()
     is_held: bool = False
     writes_mark: bool = False
+    believed: tuple[tuple[DiskTarget, ImagePath], ...] = ()
     #: who declares it, where we did not take it
     manifest: str | None = None
 

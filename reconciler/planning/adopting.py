@@ -40,7 +40,7 @@ def adopt(builder: Builder, wish: Declared, selection: Selection, drift: Drift) 
                 record = builder.world.domain.record(name)
                 if record is None or not selection.has_snapshot(builder.world.domain.name, name):
                     continue
-                why = _why_broken(record, broken) or why_not_adopted(builder.world, record)
+                why = why_broken(record, broken) or why_not_adopted(builder.world, record)
                 if why is not None:
                     builder.refuse(why.doing("adopt"))
                     continue
@@ -81,10 +81,10 @@ def why_not_adopted(world: World, record: SnapshotRecord) -> Refusal | None:
     if cause is not None:
         return refusal(RefusalCode.NOT_ADOPTABLE, snapshot=record.name, cause=cause)
     unread = readable.why_not(world, record.name, _images(world, record))
-    return unread or _why_broken(record, storage.dangling(world, frozenset()))
+    return unread or why_broken(record, storage.dangling(world, frozenset()))
 
 
-def _why_broken(record: SnapshotRecord, dangling: Iterable[RecordDangling]) -> Refusal | None:
+def why_broken(record: SnapshotRecord, dangling: Iterable[RecordDangling]) -> Refusal | None:
     """Its moment is not there, or out of sight."""
     for found in dangling:
         if found.snapshot != record.name:

@@ -392,6 +392,13 @@ def _adopted(
         source=old.source or source,
         is_held=action.is_held,
     )
+    if action.believed:
+        # the next write takes it as it is now; of its images others may know what they were like
+        memories = tuple(p for p in (entry.memory, dict(action.believed).get(MEMORY)) if p)
+        entry, ledger = (
+            replace(entry, frozen=(), memory=None),
+            _without_identities(ledger, memories),
+        )
     known = ledger.image_paths
     ledger = _without_merged(ledger, frozenset(path for _, path in action.images))
     images = tuple(

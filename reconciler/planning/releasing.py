@@ -1,15 +1,27 @@
-"""The plan that ends one hold, or one doubt about a revert request: ``virtsnap release``."""
+"""The plan that ends one hold, or one doubt about a request or a snapshot: ``virtsnap release``."""
 
 from dataclasses import dataclass, replace
 
-from reconciler.model.action import AdoptRequest, ReleaseSnapshot
+from reconciler.model.action import AdoptRequest, AdoptSnapshot, ReleaseSnapshot
 from reconciler.model.desired import DesiredHost
 from reconciler.model.domain import ObservedDomain, ObservedHost
-from reconciler.model.ledger import RequestState
+from reconciler.model.ledger import MEMORY, EntryState, RequestState
 from reconciler.model.names import SnapshotName
 from reconciler.model.plan import DomainPlan, HeldBecause, Reason
+from reconciler.model.refusal import Refusal
+from reconciler.model.snapshot import SnapshotRecord
 from reconciler.model.suspension import ByHand, SuspendedBy
-from reconciler.planning import differ, fingerprint, holding, safety
+from reconciler.planning import (
+    adopting,
+    bookkeeping,
+    completion,
+    differ,
+    fingerprint,
+    frozen,
+    holding,
+    safety,
+    storage,
+)
 from reconciler.planning.builder import Builder
 from reconciler.planning.differ import Declared
 from reconciler.planning.index import index_of
@@ -64,15 +76,64 @@ def mark_done(
     return _plan(host, world, done, suspended=suspended)
 
 
+def believe(
+    host: DesiredHost,
+    observed: ObservedHost,
+    domain: ObservedDomain,
+    snapshot: SnapshotName,
+    *,
+    suspended: Suspended = _NOT,
+) -> DomainPlan:
+    """A person says that the images *snapshot*'s record names, as they are now, hold its moment.
+
+    No step where nobody doubts it; refused where a header or the saved memory says otherwise still, or
+    an image is not there.
+    """
+    world = world_of(index_of(observed), domain, host.folders)
+    record = domain.record(snapshot)
+    entry = world.agreeing_entry(record) if record is not None else None
+    if record is None or entry is None or not _is_doubted(world, record):
+        return _plan(host, world, None, suspended=suspended)
+    images = [(disk.target, disk.source) for disk in record.disks] + [(MEMORY, record.memory_file)]
+    believed = AdoptSnapshot(
+        snapshot=snapshot,
+        uid=entry.uid,
+        state=EntryState.TAKEN,
+        created=entry.created,
+        consistency=entry.consistency,
+        is_held=entry.is_held,
+        believed=tuple((target, path) for target, path in images if path is not None),
+    )
+    after = world.with_ledger(bookkeeping.confirmed(world.ledger, believed))
+    after = after.with_ledger(completion.completed(after))
+    why = frozen.why_unproven(after, snapshot) or adopting.why_broken(
+        record, storage.dangling(after, frozenset())
+    )
+    return _plan(host, world, believed, suspended=suspended, why_not=why)
+
+
+def _is_doubted(world: World, record: SnapshotRecord) -> bool:
+    disks = [moment.disk.target for moment in frozen.moments(world, record)]
+    return (
+        frozen.unproven(world, record.name) is not None
+        or any(frozen.written(world, record, disk) for disk in disks)
+        or any(found.snapshot == record.name for found in storage.dangling(world, frozenset()))
+        or frozen.why_not_resumed(world, record) is not None
+    )
+
+
 def _plan(
     host: DesiredHost,
     world: World,
-    action: ReleaseSnapshot | AdoptRequest | None,
+    action: ReleaseSnapshot | AdoptRequest | AdoptSnapshot | None,
     *,
     suspended: Suspended,
+    why_not: Refusal | None = None,
 ) -> DomainPlan:
     domain, builder = world.domain, Builder(world)
-    if action is not None:
+    if why_not is not None:
+        builder.refuse(why_not.doing("adopt"))
+    elif action is not None:
         builder.refuse(*safety.blockers(world, differ.compare(_NOBODY, world).differences))
         if not builder.refusals:
             builder.add(action, Reason.RELEASE_ASKED)

@@ -385,7 +385,9 @@ WORDS: dict[Code, Words] = {
         "names is removed, until they agree.",
         by_hand="Find out which image holds the moment (`qemu-img info --backing-chain`, dates, sizes). "
         "Where the record is wrong, put its `<source>` right with `virsh snapshot-edit`. Where an "
-        "image has gone, bring it back from a backup.",
+        "image has gone, bring it back from a backup. Where the record is right, say so: `virtsnap "
+        "release DOMAIN/SNAPSHOT --as-recorded`; from then on its images, as they are now, count as "
+        "the moment.",
     ),
     Code.STORAGE_ABSENT: Words(
         sentence="cannot {act|change} {thing}: {image|an image} of {disk|its chain} cannot be found"

@@ -156,6 +156,8 @@ class AdoptDocument(StepDocument):
     disks: dict[str, str]
     is_held: bool
     writes_mark: bool
+    #: what a person vouches for, by disk
+    believed: dict[str, str]
     manifest: str | None
 
 
@@ -326,8 +328,9 @@ def _specifics(action: Action) -> tuple[type[StepDocument], dict[str, object]]:
             return RedefineDocument, _same(action, RedefineDocument) | {"disks": changes}
         case ReleaseSnapshot():
             return ReleaseDocument, _same(action, ReleaseDocument)
-        case AdoptSnapshot(images=images):
-            return AdoptDocument, _same(action, AdoptDocument) | {"disks": dict(images)}
+        case AdoptSnapshot(images=images, believed=believed):
+            named = {"disks": dict(images), "believed": dict(believed)}
+            return AdoptDocument, _same(action, AdoptDocument) | named
         case RemoveImage():
             return RemoveImageDocument, _same(action, RemoveImageDocument)
         case FinishJob():
@@ -391,5 +394,5 @@ def _new(overlays: tuple[NewOverlay, ...]) -> dict[str, dict[str, str | None]]:
 
 def _same(action: Action, model: type[StepDocument]) -> dict[str, object]:
     """What action and document name alike."""
-    own = set(model.model_fields) - set(StepDocument.model_fields) - {"action", "disks"}
+    own = set(model.model_fields) - set(StepDocument.model_fields) - {"action", "disks", "believed"}
     return {name: getattr(action, name) for name in sorted(own)}

@@ -174,6 +174,9 @@ def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
             return "~", action.name, action.snapshot, _rewritten(action)
         case AdoptSnapshot(state=EntryState.LOST):
             return "~", action.name, action.snapshot, "written down as lost"
+        case AdoptSnapshot(believed=(_, *_) as images):
+            named = joined([f"{disk} ({base_name(path)})" for disk, path in images])
+            return "~", action.name, action.snapshot, f"a person vouches for {named} as it is now"
         case AdoptSnapshot(writes_mark=True):
             held = ", held" if action.is_held else ""
             return "~", action.name, action.snapshot, f"managed from now on{held}"

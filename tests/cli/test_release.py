@@ -10,7 +10,7 @@ import pytest
 from reconciler.model.ledger import LedgerRequest, RequestState
 from reconciler.model.names import SnapshotName
 from tests.cli.conftest import Command, manifest
-from tests.drawing import domain, host, unmanaged
+from tests.drawing import domain, host, image, overlay, shut_off, unmanaged
 from tests.fakes.administrator import Administrator
 from tests.fakes.controller import Controller
 from tests.fakes.person import Person
@@ -147,3 +147,58 @@ def test_a_suspended_domain_is_left_alone_unless_no_manifest_is_asked(
     assert not held.host.world.changes
     assert held("release", *words).code == 0
     assert held.host.world.changes
+
+
+BASE, S1 = image("base"), overlay("web01", "vda", "s1")
+
+
+@pytest.fixture
+def written(virtsnap: Command, declare: Callable[[str], Path]) -> Command:
+    """What s1 froze has another time than it had when the ledger took note; s2 stands on it too."""
+    virtsnap.host = host(domain("web01", shut_off, vda="base ← s1 ← s2"))
+    declare(manifest("web01", "s1", "s2"))
+    virtsnap.host.world.storage.file(BASE).clusters[7] = 7
+    return virtsnap
+
+
+def test_a_person_vouches_for_what_was_only_touched(written: Command) -> None:
+    assert "SnapshotLost" in written("plan").out
+
+    result = written("release", "web01/s1", "--as-recorded")
+
+    assert result.code == 0, result.out + result.err
+    assert "a person vouches for vda (base.qcow2) as it is now" in result.out
+    plan = written("plan").out
+    assert "cannot take s1" not in plan
+    assert "cannot take s2" in plan, "each is vouched for by its name"
+    assert written("release", "web01/s2", "--as-recorded").code == 0
+    assert "No changes" in written("plan").out
+    again = written("release", "web01/s2", "--as-recorded")
+    assert (again.code, again.out) == (0, "web01/s2 is not in doubt: nothing to do\n")
+
+
+def test_a_person_says_that_the_record_is_right_and_not_the_ledger(
+    virtsnap: Command, declare: Callable[[str], Path]
+) -> None:
+    virtsnap.host = host(domain("web01", shut_off, vda="base ← s1 ← s2"))
+    declare(manifest("web01", "s1", "s2"))
+    Person(virtsnap.host).revert("web01", "s1", redefine_disks=True)
+    Person(virtsnap.host).remove_file(overlay("web01", "vda", "s2"))
+    virtsnap.host.world.storage.file(S1).clusters[7] = 7
+    virtsnap.host.domain("web01").records[SnapshotName("s2")].disks["vda"].source = BASE
+    assert "SnapshotUnproven" in virtsnap("plan").out
+
+    result = virtsnap("release", "web01/s2", "--as-recorded")
+
+    assert result.code == 0, result.out + result.err
+    assert "SnapshotUnproven" not in virtsnap("plan").out
+
+
+def test_nobody_vouches_for_what_is_not_there(written: Command) -> None:
+    written.host.world.storage.files.pop(BASE)
+    before = written.host.read_ledger(written.host.domain("web01").uuid)
+
+    result = written("release", "web01/s1", "--as-recorded")
+
+    assert result.code == 5, result.out + result.err
+    assert written.host.read_ledger(written.host.domain("web01").uuid) == before
