@@ -136,7 +136,7 @@ def _say(text: str) -> None:
 def _site(lab: Lab, name: str) -> Site:
     folder: Path = lab.daemon.directory / name
     folder.mkdir()
-    return Site(lab, folder)
+    return Site(lab, folder, is_started_anew=True)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -82,14 +82,17 @@ def _copy_all(site: Site, model: Guest, names: list[str]) -> None:
 
 
 def _copy_image(image: Path, old: str, new: str) -> None:
-    """A sparse copy whose header names the new domain's images."""
+    """A sparse copy whose header names the new domain's images, and of the same time."""
+    before = image.stat()
     content = image.read_bytes()
     header = content[:_BLOCK].replace(os.fsencode(old), os.fsencode(new))
     zeros = bytes(_BLOCK)
-    with open(image.with_name(image.name.replace(old, new)), "wb") as copy:
+    path = image.with_name(image.name.replace(old, new))
+    with open(path, "wb") as copy:
         for offset in range(0, len(content), _BLOCK):
             block = header if offset == 0 else content[offset : offset + _BLOCK]
             if block != zeros:
                 copy.seek(offset)
                 copy.write(block)
         copy.truncate(len(content))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.lab.guest import Guest, Lab
 from tests.source.ageing import aged
+from tests.system.forked import forker
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Site:
     lab: Lab
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    #: with its start-up, which costs more than most of what a test asks for
+    is_started_anew: bool = False
 
     @property
     def manifests(self) -> Path:
@@ -59,6 +62,11 @@ class Site:
 
     def virtsnap(self, *arguments: str, text: str | None = None) -> Said:
         """Run virtsnap in the site's folder, with no terminal."""
+        if not self.is_started_anew:
+            done = forker().run(
+                arguments, cwd=self.folder, env=self.surroundings(), text=text, timeout=300
+            )
+            return Said(done.returncode, done.stdout, done.stderr)
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
