@@ -5,6 +5,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import sampling
 from tests.lab.fixtures import lab, lab_clean, loop_devices, second_lab
 from tests.lab.versions import told
 
@@ -23,6 +24,14 @@ settings.load_profile("soak" if os.environ.get("VIRTSNAP_SOAK") else "seeded")
 def pytest_report_header() -> str:
     """Which libvirt versions the tests run on."""
     return told()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what ``sampling`` leaves out."""
+    if sampling.is_sampled():
+        out = sampling.left_out(items)
+        config.hook.pytest_deselected(items=sorted(out, key=lambda item: item.nodeid))
+        items[:] = [item for item in items if item not in out]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -278,14 +278,18 @@ def _as_proven(world: World) -> ObservedDomain:
 
 
 def claims(world: World, entry: LedgerEntry) -> frozenset[ImagePath]:
-    """Every image that any truth names for *entry*, its memory among them."""
+    """Every image that any truth names for *entry*, its memory among them.
+
+    What a commit of ours has emptied is claimed where its data is now: the saved memory goes on naming
+    the image it was saved with.
+    """
     paths = {disk.path for disk in entry.frozen} | {entry.memory}
     record = world.agreeing_record(entry)
     if record is not None:
         paths |= {path for moment in moments(world, record) for _, path in moment.says}
         paths |= {disk.source for disk in record.external_disks} | {record.memory_file}
     named = {path for path in paths if path is not None}
-    return frozenset(named) | frozenset(map(world.now_at, named))
+    return frozenset(named - world.emptied) | frozenset(map(world.now_at, named))
 
 
 def kept(

@@ -361,7 +361,7 @@ class RealBench:
     def guest_works(self, handle: Handle) -> None:
         """It fills files with known bytes."""
         for number, target in enumerate(handle.targets):
-            self.guests[handle.uuid].fill(target, 8, seed=number + 1)
+            self.guests[handle.uuid].fill(target, 3, seed=number + 1)
 
     def demand_whole(self, handle: Handle) -> None:
         """Its writer's journal and the files."""

@@ -15,6 +15,7 @@ from pathlib import Path
 SLOTS = 32
 _FIRST_PREVIOUS = "0" * 64
 _MEBIBYTE = 1 << 20
+_BLOCK = 1 << 16
 _SEARCH_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
@@ -54,12 +55,34 @@ def check_image(path: Path, *, image_format: str = "qcow2", replay: bool = False
 
 
 def sha256_of_guest_view(path: Path, image_format: str = "qcow2") -> str:
-    """sha256 of all the bytes a guest with this image as its disk could read."""
+    """sha256 over all the bytes a guest with this image as its disk could read: of each block that
+    is not zero the place and the bytes, since most of a disk is zeros."""
     with tempfile.TemporaryDirectory(prefix="labcheck-") as temporary:
         raw = Path(temporary) / "disk.raw"
         _flatten(path, image_format, raw)
         with open(raw, "rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
+            digest = hashlib.sha256(str(os.fstat(content.fileno()).st_size).encode())
+            for start, end in _data(content.fileno()):
+                for place in range(start, end, _BLOCK):
+                    block = os.pread(content.fileno(), min(_BLOCK, end - place), place)
+                    if block.strip(b"\0"):
+                        digest.update(b"%d:" % place + block)
+            return digest.hexdigest()
+
+
+def _data(descriptor: int) -> Iterator[tuple[int, int]]:
+    """Where a sparse file has anything, on the borders of blocks."""
+    size, at = os.fstat(descriptor).st_size, 0
+    while at < size:
+        try:
+            start = os.lseek(descriptor, at, os.SEEK_DATA) // _BLOCK * _BLOCK
+        except OSError:
+            return
+        end = os.lseek(descriptor, start, os.SEEK_HOLE)
+        if end <= start:  # the block that the data begins in begins in a hole
+            end = start + _BLOCK
+        yield start, min(size, -(-end // _BLOCK) * _BLOCK)
+        at = -(-end // _BLOCK) * _BLOCK
 
 
 def slot_content(number: int, size: int) -> bytes:

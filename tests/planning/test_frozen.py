@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model.desired import DesiredRevert, Prune
+from reconciler.model.desired import DesiredRevert, DesiredSnapshot, Prune
 from reconciler.model.ledger import EntryState, Ledger
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.request import Consent, PlanRequest
@@ -315,3 +315,20 @@ def test_a_record_that_lies_is_drawn_on_the_image_that_holds_the_moment() -> Non
     record = drawn.record("s2")
     assert record is not None
     assert record.frozen(DiskTarget("vda")) == S1
+
+
+def test_what_a_saved_memory_names_goes_once_its_data_was_merged_and_the_moment_stays() -> None:
+    """The memory goes on naming the image it was saved with, which our commit has emptied."""
+    fake = host(domain("web01", vda="base"))
+    moment = DesiredSnapshot(name=SnapshotName("s2"), memory=True)
+    reconciled(fake, desired(wanted("web01", "s1")), PlanRequest())
+    fake.guest_goes_on("web01")
+    reconciled(fake, desired(wanted("web01", "s1", moment)), PlanRequest())
+    fake.guest_goes_on("web01")
+
+    result = reconciled(fake, desired(wanted("web01", moment, prune=Prune.AUTO)), PlanRequest())
+
+    assert not result.domain.refusals
+    assert frozen(fake) == {"s2": [BASE]}
+    assert S1 not in fake.world.storage.files
+    assert not plan_of(fake, wanted("web01", moment, prune=Prune.AUTO)).steps
