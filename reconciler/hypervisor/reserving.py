@@ -5,6 +5,7 @@ snapshot fails it unlinks what it was told to make, whoever made it.  So two who
 path must never both ask it.
 """
 
+import errno
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -35,9 +36,12 @@ class Reservation:
                 f"cannot {what}: {path} exists already", path=path, hint=f"ls -l {quote(path)}"
             ) from error
         except OSError as error:
+            folder = quote(os.path.dirname(path))  # noqa: PTH120
+            unit = f"; under systemd, a drop-in with ReadWritePaths={folder} (docs/hypervisor.md)"
+            is_readonly = error.errno == errno.EROFS
             raise HypervisorError(
                 f"cannot {what}: {path}: {error.strerror}",
-                hint=f"ls -ld {quote(os.path.dirname(path))}",  # noqa: PTH120
+                hint=f"findmnt -T {folder}{unit}" if is_readonly else f"ls -ld {folder}",
             ) from error
 
     def keeps(self, path: ImagePath) -> bool:

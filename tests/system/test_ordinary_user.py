@@ -50,7 +50,7 @@ def test_what_needs_the_files_is_refused_with_the_hint_to_use_sudo(
     said = as_nobody(site, "plan", "--detailed-exitcode")
     assert said.code == 5, said.out + said.err
     assert "NeedsLocalAccess" in said.out
-    assert "sudo virtsnap apply" in said.out
+    assert "sudo virtsnap plan" in said.out
     assert as_nobody(site, "apply", "--auto-approve").code == 5
     assert by_hand.names(guest) == ["s1"]
     assert storage.images(guest.folder) == files
