@@ -28,15 +28,15 @@ def tree(options: Options, domains: Domains = None) -> int:
 
     with wiring.opened(observed_hosts(options), options, is_readonly=True) as connections:
         seen = observe_all(connections)
-    pairs = [
-        (host, domain)
-        for host in seen.values()
-        for domain in as_proven(host)
-        if options.selection.has_domain(domain.name)
-    ]
+    proven = [(host, *drawn) for host in seen.values() for drawn in as_proven(host)]
+    pairs = [(host, d) for host, d, _ in proven if options.selection.has_domain(d.name)]
     found = chosen(pairs, domains or (), doing="draw", verb="tree")
     readers = {host.name: readers_of(host) for host in seen.values()}
-    trees = tuple(domain_tree(host, domain, readers[host.name]) for host, domain in found)
+    doubts = {(host.name, d.uuid): in_doubt for host, d, in_doubt in proven}
+    trees = tuple(
+        domain_tree(host, domain, readers[host.name], doubts[host.name, domain.uuid])
+        for host, domain in found
+    )
     if not options.is_text:
         show_document(TreeDocument(domains=trees), as_yaml=options.output is Output.YAML)
         return ExitCode.DONE

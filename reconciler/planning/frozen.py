@@ -5,7 +5,7 @@ another one (facts §4.4), a ledger may be older than a delete by libvirt itself
 """
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.model.chain import Presence
@@ -177,6 +177,13 @@ def written(world: World, record: SnapshotRecord, target: DiskTarget) -> ImagePa
     return known.path if known is not None and known.is_written else None
 
 
+def is_spoilt(world: World, record: SnapshotRecord, target: DiskTarget) -> bool:
+    """That disk was written to since, as was seen before or is seen now."""
+    entry = world.agreeing_entry(record)
+    known = entry.frozen_disk(target) if entry is not None else None
+    return known is not None and (known.is_written or is_written(world, known))
+
+
 def why_not_resumed(world: World, record: SnapshotRecord) -> str | None:
     """Why the memory of *record* may be of another moment than the disks that it would go on with:
     in its own definition, the ledger and the record they are the same images, and none has changed."""
@@ -251,11 +258,29 @@ def told(says: tuple[tuple[Truth, ImagePath], ...]) -> str:
     return ", ".join(f"{truth} says {path}" for truth, path in says)
 
 
-def as_proven(host: ObservedHost) -> tuple[ObservedDomain, ...]:
+class Doubt(enum.StrEnum):
+    """Why nobody can say that a snapshot is its moment still."""
+
+    UNPROVEN = "unproven"
+    WRITTEN = "written since"
+
+
+def as_proven(
+    host: ObservedHost,
+) -> tuple[tuple[ObservedDomain, Mapping[SnapshotName, Doubt]], ...]:
     """The domains of *host* with records that name the images which hold their moments, where that is
-    proven and they name others: for whoever draws them."""
+    proven and they name others, and the snapshots in doubt: for whoever draws them."""
     index = index_of(host)
-    return tuple(_as_proven(world_of(index, domain)) for domain in host.domains)
+    worlds = (world_of(index, domain) for domain in host.domains)
+    return tuple((_as_proven(world), dict(_doubts(world))) for world in worlds)
+
+
+def _doubts(world: World) -> Iterator[tuple[SnapshotName, Doubt]]:
+    for record in world.domain.records:
+        if unproven(world, record.name) is not None:
+            yield record.name, Doubt.UNPROVEN
+        elif any(is_spoilt(world, record, disk.target) for disk in record.disks):
+            yield record.name, Doubt.WRITTEN
 
 
 def _as_proven(world: World) -> ObservedDomain:

@@ -113,10 +113,9 @@ def believe(
 
 
 def _is_doubted(world: World, record: SnapshotRecord) -> bool:
-    disks = [moment.disk.target for moment in frozen.moments(world, record)]
     return (
         frozen.unproven(world, record.name) is not None
-        or any(frozen.written(world, record, disk) for disk in disks)
+        or any(frozen.is_spoilt(world, record, disk.target) for disk in record.disks)
         or any(found.snapshot == record.name for found in storage.dangling(world, frozenset()))
         or frozen.why_not_resumed(world, record) is not None
     )

@@ -55,9 +55,13 @@ def _snapshots(
     drawn = list(_drawn(snapshots, "  "))
     width = max(len(head) for head, _ in drawn)
     for head, snapshot in drawn:
-        yield Line(f"{padded(head, width)}   {_facts(snapshot, zone)}", _TONES[snapshot.mark])
+        yield Line(f"{padded(head, width)}   {_facts(snapshot, zone)}", _tone(snapshot))
         if is_verbose and snapshot.description:
             yield Line(f"{padded('', width)}   {snapshot.description}", Tone.QUIET)
+
+
+def _tone(snapshot: SnapshotDocument) -> Tone:
+    return Tone.REFUSED if snapshot.doubt else _TONES[snapshot.mark]
 
 
 def _drawn(
@@ -93,6 +97,8 @@ def _facts(snapshot: SnapshotDocument, zone: tzinfo | None) -> str:
     parts.append(snapshot.mark)
     if snapshot.is_held:
         parts.append("held")
+    if snapshot.doubt:
+        parts.append(snapshot.doubt)
     if not snapshot.has_record:
         parts.append("no record")
     if snapshot.is_current:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from reconciler.model.chain import MEMORY_FORMAT, Image, Presence
 from reconciler.model.domain import DiskKind, ObservedDomain, ObservedHost
 from reconciler.model.ledger import Consistency, EntryState
-from reconciler.model.names import ImagePath
+from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
 from reconciler.report.document import Document, UtcTime, WholeDocument
@@ -41,6 +41,8 @@ class SnapshotDocument(Document):
     is_current: bool
     mark: Mark
     is_held: bool
+    #: why nobody can say that it is its moment still, where that is so
+    doubt: str | None
     has_record: bool
     consistency: Consistency | None
     description: str
@@ -97,11 +99,18 @@ class TreeDocument(WholeDocument):
 
 
 def domain_tree(
-    host: ObservedHost, domain: ObservedDomain, readers: Readers | None = None
+    host: ObservedHost,
+    domain: ObservedDomain,
+    readers: Readers | None = None,
+    doubts: Mapping[SnapshotName, str] | None = None,
 ) -> DomainTreeDocument:
-    """The tree of *domain*; *readers* are those of *host*, where they are known already."""
+    """The tree of *domain*; *readers* are those of *host*, where they are known already, *doubts* the
+    snapshots that may not be their moments any more."""
     memories = {image.path: image for image in host.images if image.format == MEMORY_FORMAT}
-    recorded = tuple(_snapshot(domain, record, memories) for record in domain.records)
+    recorded = tuple(
+        _snapshot(domain, record, memories, (doubts or {}).get(record.name))
+        for record in domain.records
+    )
     return DomainTreeDocument(
         host=host.name,
         domain=domain.name,
@@ -115,7 +124,10 @@ def domain_tree(
 
 
 def _snapshot(
-    domain: ObservedDomain, record: SnapshotRecord, memories: Mapping[ImagePath, Image]
+    domain: ObservedDomain,
+    record: SnapshotRecord,
+    memories: Mapping[ImagePath, Image],
+    doubt: str | None,
 ) -> SnapshotDocument:
     entry = domain.ledger.entry(record.name) if domain.ledger else None
     mark = mark_of(domain, record)
@@ -127,6 +139,7 @@ def _snapshot(
         is_current=record.is_current,
         mark=mark,
         is_held=is_held(domain, record),
+        doubt=doubt,
         has_record=True,
         consistency=entry.consistency if entry and mark is not Mark.UNMANAGED else None,
         description=record.description,
@@ -166,6 +179,7 @@ def _without_record(domain: ObservedDomain) -> tuple[SnapshotDocument, ...]:
             is_current=False,
             mark=_ENTRY_MARKS[entry.state],
             is_held=False,
+            doubt=None,
             has_record=False,
             consistency=entry.consistency,
             description="",

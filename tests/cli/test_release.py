@@ -163,6 +163,7 @@ def written(virtsnap: Command, declare: Callable[[str], Path]) -> Command:
 
 def test_a_person_vouches_for_what_was_only_touched(written: Command) -> None:
     assert "SnapshotLost" in written("plan").out
+    assert "managed, written since" in written("tree").out
 
     result = written("release", "web01/s1", "--as-recorded")
 
@@ -187,6 +188,7 @@ def test_a_person_says_that_the_record_is_right_and_not_the_ledger(
     virtsnap.host.world.storage.file(S1).clusters[7] = 7
     virtsnap.host.domain("web01").records[SnapshotName("s2")].disks["vda"].source = BASE
     assert "SnapshotUnproven" in virtsnap("plan").out
+    assert "managed, unproven" in virtsnap("tree").out
 
     result = virtsnap("release", "web01/s2", "--as-recorded")
 

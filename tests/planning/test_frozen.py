@@ -310,7 +310,7 @@ def test_a_record_that_lies_is_drawn_on_the_image_that_holds_the_moment() -> Non
     fake = branched()
     fake.domain("web01").records[SnapshotName("s2")].disks["vda"].source = BASE
 
-    (drawn,) = as_proven(fake.observe())
+    ((drawn, _),) = as_proven(fake.observe())
 
     record = drawn.record("s2")
     assert record is not None
