@@ -3,7 +3,13 @@
 from pydantic import BaseModel
 
 from reconciler.errors import ManifestError, VirtsnapError
-from reconciler.model.action import CommitOverlays, CreateSnapshot, DeleteSnapshot
+from reconciler.model.action import (
+    CommitOverlays,
+    CreateSnapshot,
+    DeleteSnapshot,
+    RevertInternal,
+    RevertSnapshot,
+)
 from reconciler.model.outcome import DomainOutcome, DomainStatus
 from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Plan
 from reconciler.model.refusal import Refusal, RefusalCode
@@ -221,6 +227,7 @@ def _summary(plan: Plan) -> SummaryDocument:
     create = sum(1 for action in actions if isinstance(action, CreateSnapshot))
     commit = sum(1 for action in actions if isinstance(action, CommitOverlays))
     delete = sum(1 for action in actions if isinstance(action, DeleteSnapshot))
+    revert = sum(1 for action in actions if isinstance(action, RevertSnapshot | RevertInternal))
     return SummaryDocument(
         domains=totals.domains,
         in_sync=totals.in_sync,
@@ -228,9 +235,8 @@ def _summary(plan: Plan) -> SummaryDocument:
         create=create,
         commit=commit,
         delete=delete,
-        # of a later version
-        revert=0,
-        other=totals.steps - create - commit - delete,
+        revert=revert,
+        other=totals.steps - create - commit - delete - revert,
         refusals=totals.refusals,
         held=totals.held,
     )

@@ -81,6 +81,15 @@ def test_the_summary_counts_steps() -> None:
     assert (summary.create, summary.commit, summary.other, summary.steps) == (1, 1, 5, 7)
 
 
+@pytest.mark.parametrize("action", [a for a in ACTIONS if a.name == "revert"], ids=str)
+def test_the_summary_counts_reverts(action: Action) -> None:
+    plan = whole(domain_plan(step(1, action, Reason.REVERT_REQUESTED)))
+
+    summary = plan_document(plan).summary
+
+    assert (summary.revert, summary.other, summary.steps) == (1, 0, 1)
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_document_has_a_schema(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(document_schema(name))
