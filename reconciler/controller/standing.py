@@ -195,9 +195,8 @@ def _at_rest(refusals: tuple[Refusal, ...], plan: DomainPlan) -> Verdict:
         )
     own = next((held for held in plan.held if held.because is not HeldBecause.BEHIND_HELD), None)
     if own is not None:
-        goes_on = held_text.ends_by_itself(own)
         return Verdict(
-            readiness=Readiness.RECONCILING if goes_on else Readiness.STALLED,
+            readiness=Readiness.RECONCILING if own.ends_by_itself else Readiness.STALLED,
             reason=own.because.value,
             message=_held(plan, own).title + ": " + held_text.why(own),
         )

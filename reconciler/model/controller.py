@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.model.names import DomainUuid, HostName
-from reconciler.model.plan import HeldBecause
+from reconciler.model.plan import HeldBecause, is_for_a_person
 from reconciler.model.refusal import Refusal
 from reconciler.model.suspension import SuspendedBy as SuspendedBy
 
@@ -40,6 +40,11 @@ class HeldStep:
     title: str
     because: HeldBecause
     until: str
+
+    @property
+    def needs_person(self) -> bool:
+        """Only a person can end it."""
+        return is_for_a_person(self.because, self.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

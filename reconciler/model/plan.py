@@ -124,6 +124,25 @@ class Held:
     #: the domain that ``DEPENDS_ON`` waits for, else empty
     waits_for: str = ""
 
+    @property
+    def needs_person(self) -> bool:
+        """Only a person can end it; see ``is_for_a_person``."""
+        return is_for_a_person(self.because, self.until)
+
+    @property
+    def ends_by_itself(self) -> bool:
+        """No person is needed: a time, another domain, or the next pass."""
+        by_itself = (HeldUntil.DEPENDENCY, HeldUntil.NEXT_PASS)
+        return isinstance(self.until, datetime) or self.until in by_itself
+
+
+def is_for_a_person(because: HeldBecause, until: object) -> bool:
+    """A held step waits for a person's ``apply``, and not by a person's own word.
+
+    One that only comes after such a step is not counted again.
+    """
+    return until == HeldUntil.APPROVAL and because is not HeldBecause.BEHIND_HELD
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainPlan:

@@ -33,14 +33,6 @@ def of_step(plan: DomainPlan, step: Step) -> tuple[str, ...]:
     return later
 
 
-def ends_by_itself(held: Held) -> bool:
-    """No person is needed: a time, another domain, or the next pass."""
-    return isinstance(held.until, datetime) or held.until in (
-        HeldUntil.DEPENDENCY,
-        HeldUntil.NEXT_PASS,
-    )
-
-
 def why(held: Held) -> str:
     """What holds it, as a sentence."""
     match held.because:

@@ -12,8 +12,6 @@ from reconciler.model.secrets import without_secrets
 from reconciler.report.lines import safe
 from reconciler.report.units import count
 
-#: What only a person can end; a window opens by itself.
-_FOR_A_PERSON = frozenset({HeldBecause.NEEDS_APPROVAL, HeldBecause.DISRUPTION_NEVER})
 #: Stalled, and nothing is wrong with the domain: it was meant so, or is told elsewhere in the line.
 _MEANT_SO = frozenset({*(because.value for because in HeldBecause), "SourceNotReady"})
 #: A controller that changes nothing has found something to do.
@@ -90,7 +88,7 @@ def _of_domains(state: ControllerState) -> Iterator[_Finding]:
         [d for d in state.domains if d.failures and d.readiness is not Readiness.STALLED],
         with_reason=True,
     )
-    waiting = [d for d in state.domains if any(h.because in _FOR_A_PERSON for h in d.held)]
+    waiting = [d for d in state.domains if any(held.needs_person for held in d.held)]
     yield from _named(Level.WARNING, "held for a person", waiting)
     by_hand = [d for d in state.domains if SuspendedBy.HAND in d.suspended_by]
     yield from _named(Level.WARNING, "suspended by hand", by_hand)

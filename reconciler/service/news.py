@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.model.controller import DomainState, Readiness, SourceState
-from reconciler.model.plan import DomainPlan, HeldBecause, Step
+from reconciler.model.plan import DomainPlan, Step
 from reconciler.model.refusal import RefusalCode
 from reconciler.model.secrets import without_secrets
 from reconciler.report.refusals import explained
@@ -47,10 +47,6 @@ class Complaint:
     line: str
 
 
-#: Held until a person does something, and not by a person's own word.
-_FOR_A_PERSON = (HeldBecause.NEEDS_APPROVAL, HeldBecause.DISRUPTION_NEVER)
-
-
 def complaints(state: DomainState) -> tuple[Complaint, ...]:
     """All that is wrong with a domain now."""
     return tuple(_complaints(state))
@@ -65,7 +61,7 @@ def _complaints(state: DomainState) -> Iterator[Complaint]:
         yield Complaint(key=f"refused {each.code} {each.snapshot or ''}", topic=topic, line=line)
     if not state.suspended_by:
         for held in state.held:
-            if held.because in _FOR_A_PERSON:
+            if held.needs_person:
                 line = f"{held.title} waits: {held.until}"
                 yield Complaint(key=f"held {held.title}", topic=Topic.HELD, line=line)
     codes = {each.code for each in state.refusals}

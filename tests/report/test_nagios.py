@@ -21,6 +21,12 @@ from reconciler.report.nagios import nagios
 from tests.service.controllers import KVM01, NOON, TROUBLE, busy, state, web
 from tests.service.states import states
 
+#: what waits for `apply`, and for nothing else
+FOR_A_PERSON = (
+    HeldBecause.NEEDS_APPROVAL,
+    HeldBecause.DISRUPTION_NEVER,
+    HeldBecause.WINDOW_TOO_SHORT,
+)
 LATER = NOON + timedelta(seconds=30)
 #: A word, what is wrong, and numbers as the plugin guidelines have them.
 LINE = re.compile(
@@ -30,7 +36,8 @@ LINE = re.compile(
 
 
 def held(because: HeldBecause) -> ControllerState:
-    step = HeldStep(title="merge s1", because=because, until="")
+    until = "approval" if because in FOR_A_PERSON else "resume"
+    step = HeldStep(title="merge s1", because=because, until=until)
     return state(replace(web(), held=(step,)))
 
 

@@ -23,8 +23,12 @@ def heard(*states: DomainState) -> list[str]:
     return topics
 
 
-def held(because: HeldBecause = HeldBecause.NEEDS_APPROVAL, title: str = "commit s1") -> HeldStep:
-    return HeldStep(title=title, because=because, until="a person applies it")
+def held(
+    because: HeldBecause = HeldBecause.NEEDS_APPROVAL,
+    title: str = "commit s1",
+    until: str = "approval",
+) -> HeldStep:
+    return HeldStep(title=title, because=because, until=until)
 
 
 REFUSED = domain(readiness=STALLED, reason="NoSpace", refusals=(no_space(),))
@@ -67,14 +71,17 @@ def test_a_lost_snapshot_that_is_refused_is_told_as_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "because",
+    ("because", "until"),
     [
-        *(HeldBecause.WINDOW_CLOSED, HeldBecause.BEHIND_HELD),
-        *(HeldBecause.DEPENDS_ON, HeldBecause.SUSPENDED),
+        (HeldBecause.WINDOW_CLOSED, "2026-11-29T02:00:00+01:00"),
+        (HeldBecause.BEHIND_HELD, "approval"),
+        (HeldBecause.DEPENDS_ON, "dependency"),
+        (HeldBecause.SUSPENDED, "resume"),
+        (HeldBecause.DELETION_BUDGET, "next-pass"),
     ],
 )
-def test_what_waits_for_nobody_is_no_news(because: HeldBecause) -> None:
-    assert heard(replace(HELD, held=(held(because),))) == []
+def test_what_waits_for_nobody_is_no_news(because: HeldBecause, until: str) -> None:
+    assert heard(replace(HELD, held=(held(because, until=until),))) == []
 
 
 def test_what_somebody_suspended_is_not_asked_for() -> None:
