@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from reconciler.model import ownership
 from reconciler.model.chain import Image, Presence
 from reconciler.model.domain import Disk, DiskKind, ObservedDomain, ObservedHost
 from reconciler.model.ledger import (
@@ -107,14 +108,8 @@ class World:
         return record if record and self.agreeing_entry(record) is entry else None
 
     def is_held(self, record: SnapshotRecord) -> bool:
-        """A managed snapshot that no pruning may take: its own record or the ledger says so.
-
-        One whose removal has begun can only be finished.
-        """
-        entry = self.agreeing_entry(record)
-        if entry is None or entry.state is EntryState.DELETING:
-            return False
-        return record.is_held or entry.is_held
+        """A managed snapshot that no pruning may take."""
+        return ownership.is_held(self.domain, record)
 
     @cached_property
     def deleting(self) -> frozenset[SnapshotName]:

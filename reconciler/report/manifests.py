@@ -11,9 +11,9 @@ import yaml
 from reconciler.model.domain import ObservedDomain
 from reconciler.model.ledger import EntryState, LedgerProblem
 from reconciler.model.names import SnapshotName, why_not_a_name
+from reconciler.model.ownership import Mark, is_hold_whole, mark_of
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
 from reconciler.report.lines import safe
-from reconciler.report.marks import Mark, mark_of
 from reconciler.report.units import joined
 
 #: Where ``manifests/`` and ``schemas/`` lie beside each other, as in this project.
@@ -124,17 +124,10 @@ def _snapshots(
             **({"type": "internal"} if _is_internal(record) else {}),
             **({"memory": True} if record.memory is not MemoryCapture.NONE else {}),
             **({"disks": dict.fromkeys(left_out, "skip")} if left_out else {}),
-            **({"protect": True} if _is_held(domain, record) else {}),
+            **({"protect": True} if is_hold_whole(domain, record) else {}),
             **({"after": above} if above is not None and above != before else {}),
         }
         before = record.name
-
-
-def _is_held(domain: ObservedDomain, record: SnapshotRecord) -> bool:
-    """In both places: one that was cut short is held too, and declared it would have to be mended."""
-    entry = domain.ledger.entry(record.name) if domain.ledger else None
-    is_managed = mark_of(domain, record) is Mark.MANAGED
-    return is_managed and entry is not None and entry.is_held and record.is_held
 
 
 def _declared_above(

@@ -7,6 +7,7 @@ from datetime import datetime
 from reconciler.model.controller import DomainState
 from reconciler.model.domain import AgentState, BlockJob, ObservedDomain, ObservedHost
 from reconciler.model.names import HostName
+from reconciler.model.ownership import Mark, is_held, mark_of
 from reconciler.model.plan import DomainPlan
 from reconciler.model.power import PowerState
 from reconciler.report.controller_document import ControllerDocument
@@ -14,7 +15,6 @@ from reconciler.report.controller_text import domains_lines, said_of, tone_of
 from reconciler.report.document import Document, WholeDocument
 from reconciler.report.drift_rows import unasked
 from reconciler.report.lines import Line, Tone, padded
-from reconciler.report.marks import Mark, is_held, mark_of
 from reconciler.report.suspension_documents import SuspensionDocument
 from reconciler.report.units import count
 

@@ -6,9 +6,9 @@ from datetime import tzinfo
 from reconciler.model.chain import Presence
 from reconciler.model.domain import ON_STORAGE
 from reconciler.model.names import ImagePath, base_name
+from reconciler.model.ownership import Mark
 from reconciler.model.snapshot import DiskCapture, MemoryCapture
 from reconciler.report.lines import Line, Tone, padded
-from reconciler.report.marks import Mark
 from reconciler.report.tree_documents import (
     DiskDocument,
     DomainTreeDocument,

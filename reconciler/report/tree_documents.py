@@ -7,11 +7,11 @@ from reconciler.model.chain import MEMORY_FORMAT, Image, Presence
 from reconciler.model.domain import DiskKind, ObservedDomain, ObservedHost
 from reconciler.model.ledger import Consistency, EntryState
 from reconciler.model.names import ImagePath, SnapshotName
+from reconciler.model.ownership import Mark, is_held, mark_of
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import DiskCapture, MemoryCapture, SnapshotRecord
 from reconciler.report.document import Document, UtcTime, WholeDocument
 from reconciler.report.images import Link, disk_images
-from reconciler.report.marks import Mark, is_held, mark_of
 from reconciler.report.readers import Readers, readers_of
 
 

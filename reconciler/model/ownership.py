@@ -1,4 +1,4 @@
-"""Whose a snapshot is, in one word."""
+"""Whose a snapshot is, in one word, and whether a hold lies on it."""
 
 import enum
 
@@ -18,11 +18,20 @@ class Mark(enum.StrEnum):
 
 
 def is_held(domain: ObservedDomain, record: SnapshotRecord) -> bool:
-    """A hold lies on a managed snapshot: its own record or the ledger says so."""
-    if mark_of(domain, record) not in (Mark.MANAGED, Mark.CREATING):
-        return False
+    """A managed snapshot that no pruning may take: its own record or the ledger says so.
+
+    One whose removal has begun can only be finished.
+    """
     entry = domain.agreeing_entry(record)
-    return record.is_held or (entry is not None and entry.is_held)
+    if entry is None or entry.state is EntryState.DELETING:
+        return False
+    return record.is_held or entry.is_held
+
+
+def is_hold_whole(domain: ObservedDomain, record: SnapshotRecord) -> bool:
+    """Both say so: a hold that was cut short lies in one of them, and the next plan mends it."""
+    entry = domain.agreeing_entry(record)
+    return is_held(domain, record) and entry is not None and entry.is_held and record.is_held
 
 
 def mark_of(domain: ObservedDomain, record: SnapshotRecord) -> Mark:
