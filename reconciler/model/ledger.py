@@ -282,16 +282,17 @@ class Remembered:
     serial: int = 0
     #: revert requests that were done
     requests: tuple[LedgerRequest, ...] = ()
-    #: what was unfinished in the last ledger written from here, and the images in it
+    #: what was unfinished in the last ledger written from here, and the images in it, those that were
+    #: frozen too
     last: Ledger | None = None
 
 
 def unfinished(ledger: Ledger) -> Ledger:
-    """What nothing but *ledger* knows: files without a record, what was begun, and what is owed."""
+    """What nothing but *ledger* knows: files without a record, what frozen images were like, what was
+    begun, and what is owed."""
     return replace(
         ledger,
         entries=tuple(e for e in ledger.entries if e.state is EntryState.DELETING),
-        identities=(),
         requests=tuple(r for r in ledger.requests if r.state is RequestState.BEGUN),
         fence=None,
     )

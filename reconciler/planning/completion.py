@@ -93,5 +93,5 @@ def _identity(world: World, path: ImagePath, entry: LedgerEntry) -> ImageIdentit
     is_there = image.presence is Presence.PRESENT and image.is_examined
     # a guest that is put on it would change it, and nobody can say what it was like before
     if not is_there or path in world.written or entry.state is not EntryState.TAKEN:
-        return known
+        return known or identity.remembered(world, path)
     return identity.of(image)

@@ -25,6 +25,14 @@ def is_proven(world: World, path: ImagePath) -> bool:
     return both and not is_changed(world, path)
 
 
+def remembered(world: World, path: ImagePath) -> ImageIdentity | None:
+    """What the journal of this machine knows of *path*, where it still is so: a ledger that was lost
+    with an older definition knew it too.  Where it is not, other machines may have gone on since."""
+    last, image = world.domain.journal_last, world.image(path)
+    known = next((i for i in last.identities if i.path == path), None) if last else None
+    return known if known is not None and _is_like(known, image) else None
+
+
 def is_same_file(world: World, before: ImagePath, now: ImagePath) -> bool:
     """*now* is the file that *before* was, or a faithful copy of it, with its time."""
     known, image = world.identities.get(before), world.image(now)
