@@ -145,7 +145,9 @@ MEANINGS: dict[type[drift.Difference], str] = {
     "agree on the right one. The record is written anew.",
     drift.DefinitionWentBack: "An older definition was put back while the domain was off: the disk is "
     "on an image that a snapshot froze, and what the guest wrote since lies in one that nobody reads. "
-    "Nothing is done on the domain until a person has put one of them right.",
+    "A person's `apply` lets the disk name the newer image again (`switch-disk`); nothing else is done "
+    "on the domain before. With the older definition the ledger came back too, or went: it is written "
+    "anew first, and the journal of this machine says what the frozen image was like.",
     drift.SnapshotUnproven: "virtsnap's ledger, libvirt's record, the header of the overlay and the "
     "saved memory name different images for what the snapshot froze, and none of them is proven. "
     "Nobody goes back to it, and no image that any of them names is removed, until they agree.",

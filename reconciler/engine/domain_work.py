@@ -23,6 +23,7 @@ from reconciler.model.action import (
     RevertSnapshot,
     ShutDownDomain,
     StartDomain,
+    SwitchDisk,
     ThawGuest,
 )
 from reconciler.model.desired import Desired, DesiredHost
@@ -42,6 +43,7 @@ from reconciler.planning import (
     powering,
     revert_safety,
     safety,
+    switching,
 )
 from reconciler.planning.index import index_of
 from reconciler.planning.world import World, world_of
@@ -262,6 +264,8 @@ class DomainWork:
                 return revert_safety.why_not_revert_internal(world, step.action)
             case DefineDomain(is_there=True):
                 return defining.why_not_define(world, step.action.snapshot)
+            case SwitchDisk():
+                return switching.why_not_switch(world, step.action)
             case _:
                 return None
 

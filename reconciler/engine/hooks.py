@@ -26,6 +26,7 @@ from reconciler.model.action import (
     RevertSnapshot,
     ShutDownDomain,
     StartDomain,
+    SwitchDisk,
     ThawGuest,
 )
 from reconciler.model.plan import DomainPlan, Step
@@ -77,7 +78,7 @@ def is_owed(action: Action) -> bool:
             return is_undone
         case RemoveImage() | RevertInternal() | ShutDownDomain():
             return False
-        case ReleaseSnapshot():
+        case ReleaseSnapshot() | SwitchDisk():
             return False
         case _:
             assert_never(action)

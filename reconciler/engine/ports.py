@@ -14,6 +14,7 @@ from reconciler.model.action import (
     RedefineSnapshot,
     RevertInternal,
     RevertSnapshot,
+    SwitchDisk,
 )
 from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import Ledger, Remembered
@@ -68,9 +69,9 @@ class Hypervisor(Protocol):
     def thaw(self, domain: DomainUuid) -> None:
         """Thaw, again and again until the agent answers or the time for it is over."""
 
-    def image_in_use(self, action: CommitOverlays) -> ImagePath | None:
-        """One that *action* writes to, or reads, and that a process besides the domain's own QEMU
-        has open as QEMU does; None also where that cannot be told."""
+    def image_in_use(self, action: CommitOverlays | SwitchDisk) -> ImagePath | None:
+        """One that *action* writes to, reads, or gives to a guest, and that a process besides the
+        domain's own QEMU has open as QEMU does; None also where that cannot be told."""
 
     def commit_live(
         self,

@@ -29,10 +29,11 @@ from reconciler.model.action import (
     RevertSnapshot,
     ShutDownDomain,
     StartDomain,
+    SwitchDisk,
     ThawGuest,
 )
 from reconciler.model.ledger import Ledger
-from reconciler.model.names import SnapshotName
+from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.plan import Step
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.planning import bookkeeping
@@ -104,6 +105,8 @@ def perform(work: DomainWork, step: Step, world: World) -> str | Refusal:
                 # a mark that the ledger knows nothing of is adopted by the next plan
                 _mark(work, action.snapshot, ledger)
             work.write(ledger, world)
+        case SwitchDisk():
+            return _switch(work, action)
         case AdoptRequest() | RenewLedger():
             work.write(bookkeeping.confirmed(world.ledger, action), world)
         case _:
@@ -195,14 +198,18 @@ def _in_use(work: DomainWork, step: Step, action: CommitOverlays) -> Refusal | N
             continue
         image = work.port.image_in_use(commit)
         if image is not None:
-            return refusal(
-                RefusalCode.DOMAIN_BUSY,
-                snapshot=commit.snapshots[0] if commit.snapshots else None,
-                domain=work.plan.domain,
-                image=image,
-                cause=f"another process has {image} open",
-            )
+            return _open_elsewhere(work, image, commit.snapshots[0] if commit.snapshots else None)
     return None
+
+
+def _open_elsewhere(work: DomainWork, image: ImagePath, snapshot: SnapshotName | None) -> Refusal:
+    return refusal(
+        RefusalCode.DOMAIN_BUSY,
+        snapshot=snapshot,
+        domain=work.plan.domain,
+        image=image,
+        cause=f"another process has {image} open",
+    )
 
 
 def _rebase(work: DomainWork, action: CommitOverlays | FinishJob) -> None:
@@ -281,6 +288,15 @@ def _revert_internal(work: DomainWork, step: Step, action: RevertInternal, world
         work.port.forget_snapshot(work.uuid, name)
         work.write(bookkeeping.confirmed(work.ledger or done, action), world)
     _mark(work, action.snapshot, work.ledger or done)
+
+
+def _switch(work: DomainWork, action: SwitchDisk) -> str | Refusal:
+    """One define, and nothing of an image: there is no between, and nothing to be remembered."""
+    image = work.port.image_in_use(action)
+    if image is not None:
+        return _open_elsewhere(work, image, None)
+    work.port.switch_disk(work.uuid, action.disk, to=action.image, image_format="qcow2")
+    return ""
 
 
 def _define(work: DomainWork, action: DefineDomain, world: World) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reconciler.errors import CommitNotBegun, HypervisorError, StepRefused
 from reconciler.hypervisor import image_locks
-from reconciler.model.action import CommitMethod, CommitOverlays
+from reconciler.model.action import CommitMethod, CommitOverlays, SwitchDisk
 from reconciler.model.names import ImagePath
 
 _SECONDS_TO_LET_GO = 3.0
@@ -22,9 +22,11 @@ _LOOKS_EVERY = 0.1
 _ONE_TURN = 0.05
 
 
-def image_in_use(action: CommitOverlays) -> ImagePath | None:
+def image_in_use(action: CommitOverlays | SwitchDisk) -> ImagePath | None:
     """The first image of *action* that a QEMU has open which is not the domain's own, after the
     moment that letting go may take; None also where that cannot be asked."""
+    if isinstance(action, SwitchDisk):
+        return action.image if _is_held(action.image, is_open) else None
     if action.method is CommitMethod.OFFLINE:
         images = (action.base, *action.merged, *action.rebased)
         return next((image for image in images if _is_held(image, is_open)), None)

@@ -33,6 +33,7 @@ from reconciler.model.action import (
     RedefineSnapshot,
     RevertInternal,
     RevertSnapshot,
+    SwitchDisk,
 )
 from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import Ledger, Remembered
@@ -175,7 +176,7 @@ class LibvirtHost:
                 agent.thaw(found, seconds=self._thaw_seconds)
 
     @bounded
-    def image_in_use(self, action: CommitOverlays) -> ImagePath | None:
+    def image_in_use(self, action: CommitOverlays | SwitchDisk) -> ImagePath | None:
         """Told by QEMU's locks, on this machine only."""
         return commit_proof.image_in_use(action) if self._connection.is_local else None
 

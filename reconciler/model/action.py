@@ -383,6 +383,17 @@ class StartDomain:
     memory: ImagePath | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchDisk:
+    """Let the definition of a shut-off domain name *image* again, an overlay of ours above *observed*,
+    which it names since an older one was put back.  No image changes."""
+
+    name: ClassVar[str] = "switch-disk"
+    disk: DiskTarget
+    image: ImagePath
+    observed: ImagePath
+
+
 Action = (
     CreateSnapshot
     | CommitOverlays
@@ -402,6 +413,7 @@ Action = (
     | ThawGuest
     | ShutDownDomain
     | StartDomain
+    | SwitchDisk
 )
 
 #: What takes something away that cannot be made again: asked for by what a manifest no longer says.

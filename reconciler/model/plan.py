@@ -43,6 +43,7 @@ class Reason(enum.StrEnum):
     IMAGE_GIVEN_UP = "ImageGivenUp"
     DEFINITION_OWED = "DefinitionOwed"
     MEMORY_NOT_LOADED = "MemoryNotLoaded"
+    DEFINITION_WENT_BACK = "DefinitionWentBack"
 
 
 class Risk(enum.StrEnum):

@@ -24,6 +24,7 @@ from reconciler.model.action import (
     RevertSnapshot,
     ShutDownDomain,
     StartDomain,
+    SwitchDisk,
     ThawGuest,
 )
 from reconciler.model.ledger import (
@@ -133,6 +134,7 @@ def intended(ledger: Ledger, action: Action, provenance: Provenance) -> Ledger:
             | AbortJob()
             | ThawGuest()
             | StartDomain()
+            | SwitchDisk()
         ):
             return ledger
         case _:
@@ -203,7 +205,7 @@ def confirmed(
             return replace(way_back.settled(ledger), owed=None)
         case RenewLedger():
             return _recalling(ledger, action)
-        case RedefineSnapshot() | AbortJob():
+        case RedefineSnapshot() | AbortJob() | SwitchDisk():
             return ledger
         case _:
             assert_never(action)

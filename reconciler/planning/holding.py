@@ -10,6 +10,7 @@ from reconciler.model.action import (
     RevertSnapshot,
     ShutDownDomain,
     StartDomain,
+    SwitchDisk,
     ThawGuest,
 )
 from reconciler.model.desired import DesiredDomain, DesiredHost, Disruption
@@ -115,9 +116,11 @@ def leaves_off(plan: DomainPlan, *, may_wait: bool) -> bool:
 
 
 def _makes_a_start_due(step: Step) -> bool:
-    """It stops the guest, or says what the domain is to do afterwards."""
+    """It stops the guest, or says what the domain is to do afterwards, and on which images."""
     match step.action:
         case ShutDownDomain() | RevertSnapshot() | RevertInternal() | CreateSnapshot(halts=True):
+            return True
+        case SwitchDisk():
             return True
         case _:
             return False

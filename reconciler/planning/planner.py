@@ -45,6 +45,7 @@ from reconciler.planning import (
     powering,
     repairing,
     safety,
+    switching,
     undoing,
     waiting,
 )
@@ -337,16 +338,20 @@ def _is_ledger_alone(action: Action) -> bool:
 
 def _block(builder: Builder, world: World, drift: Drift) -> None:
     """Where nothing may be changed now, only thawing, writing the ledger and starting a guest that
-    virtsnap shut down are left."""
+    virtsnap shut down are left; and, where nothing but that is in the way, the definition that went
+    back is put right."""
     blockers = list(safety.blockers(world, drift.differences))
     standing = [r for r in builder.refusals if r.code in _OF_THE_MANIFEST]
-    if not blockers or (not builder.steps and len(standing) == len(builder.refusals)):
+    back = [why for why in blockers if why.code is RefusalCode.DEFINITION_WENT_BACK]
+    is_idle = not builder.steps and len(standing) == len(builder.refusals)
+    if not blockers or (is_idle and not back):
         return
     kept = [s for s in builder.steps if _is_ledger_alone(s.action)]
     builder.steps = renumbered(kept)
     builder.approvals = []
     builder.refusals = standing
-    builder.refuse(*blockers)
     builder.world = world
+    if len(back) < len(blockers) or not switching.switch(builder):
+        builder.refuse(*blockers)
     if not differ.rebuild_only(world):
         powering.pay(builder)

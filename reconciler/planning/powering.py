@@ -11,7 +11,7 @@ from reconciler.model.plan import Reason
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import Refusal, RefusalCode, refusal
 from reconciler.model.snapshot import DiskCapture, SnapshotRecord
-from reconciler.planning import creation, differ, frozen, safety, transience, way_back
+from reconciler.planning import creation, differ, frozen, safety, transience, way_back, went_back
 from reconciler.planning.builder import Builder
 from reconciler.planning.world import World
 
@@ -185,8 +185,9 @@ def why_not_start(world: World) -> Refusal | None:
     failed = way_back.failed(world)
     if failed is not None:
         return unfinished(world, failed.to)
-    blocker = next(safety.blockers(world, tuple(differ.unsound_disks(world))), None)
-    return blocker or _absent(world) or _locked(world)
+    # on the older image it would write into what a snapshot froze
+    unfit = (*differ.unsound_disks(world), *went_back.found(world))
+    return next(safety.blockers(world, unfit), None) or _absent(world) or _locked(world)
 
 
 def fits(world: World, memory: ImagePath) -> bool:

@@ -11,7 +11,7 @@ from reconciler.planning.world import World
 
 def why_not(
     world: World,
-    snapshot: SnapshotName,
+    snapshot: SnapshotName | None,
     paths: Iterable[ImagePath],
     *,
     disk: DiskTarget | None = None,

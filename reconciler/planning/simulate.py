@@ -23,6 +23,7 @@ from reconciler.model.action import (
     RevertSnapshot,
     ShutDownDomain,
     StartDomain,
+    SwitchDisk,
     ThawGuest,
 )
 from reconciler.model.chain import BackingChain, Presence
@@ -88,6 +89,8 @@ def _changed(world: World, action: Action, created: int) -> World:
         case DefineDomain():
             record = world.domain.record(action.snapshot)
             return world if record is None else _defined(world, record)
+        case SwitchDisk():
+            return _switched(world, action)
         case AdoptSnapshot() | AdoptRequest() | RenewLedger() | ThawGuest():
             return world
         case _:
@@ -205,6 +208,16 @@ def _disk_then(world: World, then: SnapshotDisk) -> Disk:
         is_readonly=not then.is_writable,
         chain=None if source is None else BackingChain(tuple(reversed(world.walk(source)))),
     )
+
+
+def _switched(world: World, action: SwitchDisk) -> World:
+    chain = BackingChain(tuple(reversed(world.walk(action.image))))
+
+    def switched(disk: Disk) -> Disk:
+        is_it = disk.target == action.disk
+        return altered.standing_on(disk, action.image, chain) if is_it else disk
+
+    return replace(world, domain=altered.mapped_disks(world.domain, switched))
 
 
 # --- commit

@@ -6,6 +6,7 @@ from reconciler.model.action import (
     CommitOverlays,
     FinishJob,
     RemoveImage,
+    SwitchDisk,
 )
 from reconciler.model.drift import (
     CaptureDiffers,
@@ -100,5 +101,7 @@ def _things(step: Step) -> Iterator[str]:
             yield from (*merged, *snapshots)
         case RemoveImage(path=path):
             yield path
+        case SwitchDisk(image=image, observed=observed):
+            yield from (image, observed)
         case _:
             pass

@@ -172,8 +172,8 @@ def remedy(difference: Difference, *, domain: str) -> str:
             return "set `prune: confirm` or `auto`"
         case DefinitionsDisagree():
             return f"virsh dumpxml --inactive {quoted}, and put it right"
-        case DefinitionWentBack(disk=disk, image=image):
-            return f"let {disk} name {base_name(image)} again before the guest is started"
+        case DefinitionWentBack():
+            return "virtsnap apply, before the guest is started"
         case ChainTooDeep():
             return "remove older snapshots from the manifest"
         case ChainBroken():

@@ -236,9 +236,10 @@ WORDS: dict[Code, FindingWords] = {
     Code.DEFINITION_WENT_BACK: FindingWords(
         sentence="{disk} is on {observed}, which a snapshot froze, and what was written since lies in "
         "{image}",
-        hint="do not start it; virsh dumpxml --inactive {domain!q}, and let {disk} name {image} again",
+        hint="do not start it; virtsnap apply, which lets {disk} name that image again",
         meaning="An older definition was put back. The newer image is there, and nobody reads it; the "
-        "guest would write into what the snapshot froze.",
+        "guest would write into what the snapshot froze. A plan puts that right (`switch-disk`), when a "
+        "person agrees.",
     ),
     Code.RECORD_DANGLING: FindingWords(
         sentence="the snapshot {snapshot} no longer holds {disk}: {image} was {cause}",

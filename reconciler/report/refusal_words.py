@@ -84,14 +84,18 @@ WORDS: dict[Code, Words] = {
     ),
     Code.DEFINITION_WENT_BACK: Words(
         sentence="cannot {act|change} {thing}: {disk|a disk} of {domain} is on {observed|an image} that a "
-        "snapshot froze, and what the guest wrote since lies in {image|another one}",
-        hint="do not start it; virsh dumpxml --inactive {domain!q}, and let {disk|the disk} name {image|it} "
-        "again, without <backingStore>",
+        "snapshot froze, and what the guest wrote since lies in {image|another one}[; {cause}]",
+        hint="do not start it; virtsnap apply puts it right once nothing else is refused; or by hand: "
+        "virsh dumpxml --inactive {domain!q}, and let {disk|the disk} name {image|it} again, without "
+        "<backingStore>",
         meaning="An older definition was put back (a restored dump, `virsh define` of the XML from before "
         "a snapshot). Nothing was lost so far: the newer image is there, and nobody reads it. The guest, "
-        "once started, would not see what it wrote, and would write into what the snapshot froze.",
-        by_hand="With `virsh edit` let the disk name the newer image again. If the older state is meant, go "
-        "back to the snapshot with `revert` after that, which keeps the present.",
+        "once started, would not see what it wrote, and would write into what the snapshot froze. Where "
+        "it is certain which image is meant, a plan puts that right (`switch-disk`), when a person "
+        "agrees; this refusal says that it is not certain, or that something else is in the way.",
+        by_hand="Settle what else is refused, and apply. Or with `virsh edit` let the disk name the newer "
+        "image again. If the older state is meant, go back to the snapshot with `revert` after that, "
+        "which keeps the present.",
     ),
     Code.DEFINITIONS_DISAGREE: Words(
         sentence="cannot {act|change} {thing}: the running and the persistent definition of {domain} "

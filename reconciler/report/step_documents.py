@@ -26,6 +26,7 @@ from reconciler.model.action import (
     RevertSnapshot,
     ShutDownDomain,
     StartDomain,
+    SwitchDisk,
     ThawGuest,
 )
 from reconciler.model.desired import RevertConfig
@@ -263,6 +264,15 @@ class StartDocument(StepDocument):
     memory: str | None
 
 
+class SwitchDiskDocument(StepDocument):
+    """Let the definition of a shut-off domain name *image* again; it names *observed* now."""
+
+    action: Literal["switch-disk"] = "switch-disk"
+    disk: str
+    image: str
+    observed: str
+
+
 AnyStepDocument = Annotated[
     CreateDocument
     | CommitDocument
@@ -280,7 +290,8 @@ AnyStepDocument = Annotated[
     | RevertDocument
     | DefineDocument
     | AdoptRequestDocument
-    | RenewLedgerDocument,
+    | RenewLedgerDocument
+    | SwitchDiskDocument,
     Field(discriminator="action"),
 ]
 
@@ -373,6 +384,8 @@ def _specifics(action: Action) -> tuple[type[StepDocument], dict[str, object]]:
             return ShutDownDocument, _same(action, ShutDownDocument)
         case StartDomain():
             return StartDocument, _same(action, StartDocument)
+        case SwitchDisk():
+            return SwitchDiskDocument, _same(action, SwitchDiskDocument)
         case _:
             assert_never(action)
 

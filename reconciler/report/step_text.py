@@ -22,6 +22,7 @@ from reconciler.model.action import (
     RevertSnapshot,
     ShutDownDomain,
     StartDomain,
+    SwitchDisk,
     ThawGuest,
 )
 from reconciler.model.desired import RevertConfig
@@ -62,6 +63,7 @@ REASONS = {
     Reason.IMAGE_GIVEN_UP: "given up by a revert (present: discard)",
     Reason.DEFINITION_OWED: "a revert left the definition of that moment",
     Reason.MEMORY_NOT_LOADED: "the memory that it was to go on from did not load",
+    Reason.DEFINITION_WENT_BACK: "an older definition was put back",
 }
 
 _PASS = {
@@ -113,6 +115,8 @@ def consequences(step: Step) -> tuple[str, ...]:
             return ("what only this image holds is discarded",)
         case ShutDownDomain(owes=PowerState.PAUSED):
             return ("what it has in memory is lost",)
+        case SwitchDisk():
+            return ("no image changes; the rest is planned afterwards",)
         case ForgetSnapshot(keeps_as_lost=True):
             return ("it stays declared, and counts as lost",)
         case _:
@@ -131,6 +135,8 @@ def paths(step: Step) -> tuple[str, ...]:
             return (f"{', '.join(reversed(merged))} into {base}",)
         case RemoveImage(path=path):
             return (path,)
+        case SwitchDisk(image=image, observed=observed):
+            return (f"to {image}", f"from {observed}")
         case _:
             return ()
 
@@ -215,6 +221,8 @@ def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
             return "~", action.name, "the guest", _shut_down(action)
         case StartDomain():
             return "~", action.name, "the guest", _started(action)
+        case SwitchDisk(disk=disk, image=image, observed=observed):
+            return "~", action.name, disk, f"to {base_name(image)}, from {base_name(observed)}"
         case _:
             assert_never(action)
 

@@ -17,6 +17,7 @@ from reconciler.model.action import (
     RedefineSnapshot,
     RevertInternal,
     RevertSnapshot,
+    SwitchDisk,
 )
 from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import MEMORY, Ledger
@@ -66,10 +67,14 @@ class FakeHost:
         with self._lock:
             return agent.is_frozen(self.world.domain(domain))
 
-    def image_in_use(self, action: CommitOverlays) -> ImagePath | None:
+    def image_in_use(self, action: CommitOverlays | SwitchDisk) -> ImagePath | None:
         """What a backup reads; what a guest has open, when no guest should."""
         with self._lock:
-            images = (action.base, *action.merged, *action.rebased)
+            images: tuple[ImagePath, ...] = (
+                (action.image,)
+                if isinstance(action, SwitchDisk)
+                else (action.base, *action.merged, *action.rebased)
+            )
             return next((path for path in images if path in self.world.read_elsewhere), None)
 
     # The port: changing

@@ -21,6 +21,7 @@ from reconciler.model.action import (
     RevertSnapshot,
     ShutDownDomain,
     StartDomain,
+    SwitchDisk,
     ThawGuest,
 )
 from reconciler.model.desired import Desired, DesiredDomain
@@ -120,6 +121,8 @@ def line(action: Action) -> str:
             return "renew-ledger"
         case ThawGuest():
             return "thaw"
+        case SwitchDisk():
+            return f"switch-disk {action.disk} {short(action.observed)} → {short(action.image)}"
         case _:
             assert_never(action)
 

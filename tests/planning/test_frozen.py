@@ -206,11 +206,8 @@ def test_the_own_definition_put_back_to_a_frozen_image_loses_nothing() -> None:
     Administrator(fake).edit("web01", "vda", BASE)
     plan = plan_of(fake, wish)
     assert "DefinitionWentBack" in [word.split()[0] for word in kinds(plan)]
-    assert codes(plan)[0].split()[0] == "DefinitionWentBack"
-    assert not plan.steps
 
     for _ in range(3):
-        reconciled(fake, desired(wish), PlanRequest())
         reconciled(fake, desired(wish), LOOP)
 
     assert set(fake.world.storage.files) >= before

@@ -19,6 +19,7 @@ from reconciler.model.action import (
     ShutDownDomain,
     SourceChange,
     StartDomain,
+    SwitchDisk,
     ThawGuest,
 )
 from reconciler.model.desired import RevertConfig
@@ -171,4 +172,5 @@ ACTIONS = (
     ShutDownDomain(timeout=90, then_destroy=True, owes=PowerState.PAUSED),
     StartDomain(state=PowerState.RUNNING),
     StartDomain(state=PowerState.PAUSED, is_off=False),
+    SwitchDisk(disk=vda, image=image("b"), observed=image("a")),
 )
