@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from reconciler.model.chain import BackingChain
 from reconciler.model.desired import Desired, DesiredRevert, RevertConfig, RevertPower
 from reconciler.model.domain import ObservedDomain
 from reconciler.model.drift import (
@@ -18,7 +19,7 @@ from reconciler.model.drift import (
     SnapshotUndeclared,
 )
 from reconciler.model.ledger import EntryState, RequestState
-from reconciler.model.names import SnapshotName
+from reconciler.model.names import DiskTarget, SnapshotName
 from reconciler.model.plan import DomainPlan, Plan
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import RefusalCode
@@ -26,7 +27,7 @@ from reconciler.model.snapshot import MemoryCapture, SnapshotRecord
 from tests.fakes import moments
 from tests.fakes.domain import FakeDomain, FakeRecord
 from tests.fakes.host import FakeHost
-from tests.fakes.moments import Moment
+from tests.fakes.moments import Moment, Place
 from tests.fakes.storage import Content
 
 Views = Mapping[tuple[str, ...], Content | None]
@@ -62,7 +63,8 @@ def seen(fake: FakeHost) -> dict[tuple[str, ...], Content | None]:
 
 
 def lost(fake: FakeHost, before: Views, desired: Desired) -> list[tuple[str, ...]]:
-    """Disks whose content changed, other than by a revert that was asked for and keeps it.
+    """Disks whose content changed, other than by a revert that was asked for and keeps it, or by a
+    definition that names again what it named before an older one was put back.
 
     *before* has snapshots too.  After a revert the disk reads as the snapshot did at its moment, and what it read before
     is in another snapshot, unless the present was to be discarded.
@@ -70,7 +72,7 @@ def lost(fake: FakeHost, before: Views, desired: Desired) -> list[tuple[str, ...
     after = fake.views()
     found = []
     for key, view in before.items():
-        if len(key) != 2 or after.get(key) == view:
+        if len(key) != 2 or after.get(key) == view or _is_switched(fake, key, view):
             continue
         revert = _done(fake, key[0], desired)
         if (
@@ -80,6 +82,18 @@ def lost(fake: FakeHost, before: Views, desired: Desired) -> list[tuple[str, ...
         ):
             found.append(key)
     return found
+
+
+def _is_switched(fake: FakeHost, key: tuple[str, ...], before: Content | None) -> bool:
+    """It reads as was noted when an older definition came, and what it read *before* lies below."""
+    storage = fake.world.storage
+    disk = fake.domain(key[0]).definition.disk(DiskTarget(key[1]))
+    if disk is None or disk.source not in fake.world.moments.left:
+        return False
+    below = (storage.header_chain(disk.source) or BackingChain((disk.source,))).images[:-1]
+    is_below = any(moments.read(storage, Place(image=path)) == before for path in below)
+    now = fake.views().get(key)
+    return is_below and now == fake.world.moments.left[disk.source]
 
 
 def held_by(fake: FakeHost, before: Views, key: tuple[str, ...]) -> Content | None:

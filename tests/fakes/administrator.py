@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.model.ledger import Ledger, LedgerProblem
 from reconciler.model.names import DiskTarget, DomainName, DomainUuid, ImagePath
-from tests.fakes import power, snapshots
+from tests.fakes import moments, power, snapshots
 from tests.fakes.domain import FakeDefinition, FakeDisk, FakeDomain
 from tests.fakes.host import FakeHost
 from tests.fakes.storage import FakeFile
@@ -110,6 +110,7 @@ class Administrator:
             return
         if is_first_undefined:
             self.define_anew(name)
+        moments.note_left(self.host.world, domain)
         present = domain.persistent.ledger
         domain.persistent = older.copied()
         if keeps_ledger:
@@ -145,6 +146,7 @@ class Administrator:
         persistent = self.host.domain(name).persistent
         disk = persistent.disk(DiskTarget(target)) if persistent else None
         if disk is not None:
+            moments.note_left(self.host.world, self.host.domain(name))
             file = self.host.world.storage.files.get(ImagePath(path))
             snapshots.put_on(disk, ImagePath(path), file.format if file else "qcow2")
             disk.stated = tuple(ImagePath(image) for image in stated) or None

@@ -57,6 +57,8 @@ class Moments:
     stood_on: dict[tuple[int, DiskTarget], object] = field(default_factory=dict)
     #: the highest serial of each ledger: one with less was rolled back
     serials: Counter[DomainUuid] = field(default_factory=Counter)
+    #: what was read through images that a definition left for older ones
+    left: dict[ImagePath, Content] = field(default_factory=dict)
     #: memories that a guest went on from over disks of another moment
     wrongly_resumed: list[str] = field(default_factory=list)
 
@@ -125,6 +127,14 @@ def note_adoption(
     _note_whole(world)
 
 
+def note_left(world: "World", domain: "FakeDomain") -> None:
+    """Its definition is about to name other images: should it come back, the guest reads the same."""
+    for disk in domain.persistent.disks if domain.persistent else ():
+        content = read(world.storage, Place(image=disk.source))
+        if content is not None:
+            world.moments.left[disk.source] = content
+
+
 def note_resume(world: "World", domain: "FakeDomain", memory: ImagePath) -> None:
     """The guest goes on from *memory*: its disks must read as they did then."""
     then = world.storage.file(memory).saved_with or {}
@@ -150,6 +160,8 @@ def after_pass(world: "World") -> None:
 def after_deed(world: "World") -> None:
     """Somebody did something: what they destroyed, or made unknowable, is not demanded any more."""
     moments = world.moments
+    for path in moments.left:
+        moments.left[path] = read(world.storage, Place(image=path)) or moments.left[path]
     for number, target in sorted(moments.whole):
         moment = moments.taken[number]
         is_whole = _is_whole(world, moment, target)

@@ -114,6 +114,12 @@ def _went_back(fake: FakeHost) -> None:
     fake.world.journal.known[uuid] = replace(known, serial=known.serial + 3)
 
 
+def _older(fake: FakeHost) -> None:
+    """Somebody has both disks name what s1 froze."""
+    for target, base in _TWO.items():
+        Administrator(fake).edit(WEB01, target, f"/images/{base}.qcow2")
+
+
 def _second_reader(fake: FakeHost) -> None:
     """Another overlay over the base of a job that runs: it must not be merged into."""
     Person(fake).overlay_on("/images/base.qcow2", "/images/other.qcow2")
@@ -364,6 +370,11 @@ def _records() -> tuple[Scenario, ...]:
             name="thaw under a ledger that went back",
             build=_after(_drawn(vda="base"), _left_frozen, _went_back),
             wish=_wish(),
+        ),
+        Scenario(
+            name="put a definition right that went back",
+            build=_after(_drawn(shut_off, vda="base ← s1 ← s2", vdb="data ← s1"), _older),
+            wish=_wish("s1", "s2"),
         ),
         Scenario(
             name="put the current pointer right",
