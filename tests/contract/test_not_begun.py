@@ -7,8 +7,8 @@ import pytest
 
 from reconciler.errors import CommitNotBegun
 from reconciler.hypervisor import commit_proof
-from reconciler.model.action import CommitMethod, CommitOverlays
-from reconciler.model.names import ImagePath
+from reconciler.model.action import CommitMethod, CommitOverlays, SwitchDisk
+from reconciler.model.names import DiskTarget, ImagePath
 from tests.contract.bench import (
     Bench,
     Handle,
@@ -21,6 +21,8 @@ from tests.contract.bench import (
     seen,
     take,
 )
+
+VDA = DiskTarget("vda")
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +90,21 @@ def test_running_whoever_reads_the_base_beside_the_guest_is_told(bench: Bench) -
 
     try_live(bench, handle, commit(base, s1, method=CommitMethod.LIVE))
     assert chain(bench, handle) == (base, s2)
+
+
+def test_what_a_guest_is_to_be_given_is_told_when_somebody_has_it_open(bench: Bench) -> None:
+    handle = bench.domain()
+    take(bench, handle, "s1")
+    base, s1 = chain(bench, handle)
+    action = SwitchDisk(disk=VDA, image=s1, observed=base)
+    bench.host.switch_disk(handle.uuid, VDA, to=base, image_format="qcow2")
+    assert bench.host.image_in_use(action) is None
+
+    with bench.read_elsewhere(s1):
+        assert bench.host.image_in_use(action) == s1
+    # whoever reads what it stands on is in nobody's way
+    with bench.read_elsewhere(base):
+        assert bench.host.image_in_use(action) is None
+
+    bench.host.switch_disk(handle.uuid, VDA, to=s1, image_format="qcow2")
+    assert chain(bench, handle) == (base, s1)

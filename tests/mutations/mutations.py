@@ -251,6 +251,20 @@ MUTATIONS = (
         tests=(_PRECONDITIONS,),
     ),
     Mutation(
+        name="a definition that went back is put right without a second look",
+        file="reconciler/planning/switching.py",
+        old="if (disk, image, action.observed) not in found or went_back.is_ambiguous(world):",
+        new="if not found and went_back.is_ambiguous(world):",
+        tests=("tests/planning/test_went_back.py",),
+    ),
+    Mutation(
+        name="a guest that is owed a start writes into what was frozen",
+        file="reconciler/planning/powering.py",
+        old="unfit = (*differ.unsound_disks(world), *went_back.found(world))",
+        new="unfit = (*differ.unsound_disks(world),)",
+        tests=("tests/planning/test_went_back.py",),
+    ),
+    Mutation(
         name="a ledger that went back stays so",
         file="reconciler/planning/finishing.py",
         old="        builder.add(renewal, Reason.LEDGER_STALE)",
