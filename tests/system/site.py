@@ -13,6 +13,8 @@ from tests.lab.guest import Guest, Lab
 from tests.source.ageing import aged
 from tests.system.forked import forker
 
+ROOT = Path(__file__).parent.parent.parent
+
 
 @dataclass(frozen=True)
 class Said:
@@ -57,6 +59,7 @@ class Site:
             "VIRTSNAP_RUNTIME_DIR": str(self.folder / "run"),
             "VIRTSNAP_LISTEN": "none",
             "NO_COLOR": "1",
+            "PYTHONPATH": str(ROOT),
         }
         return {**os.environ, **own, **self.environment}
 

@@ -1,6 +1,5 @@
 """Disks on block devices: overlays go to a declared folder, and the data comes back to the device."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from reconciler.model.desired import (
 from reconciler.model.names import SnapshotName
 from tests.lab.domain_xml import DiskSpec, block_device
 from tests.lab.guest import Guest, Lab
+from tests.lab.journal import sha256_of_guest_view
 from tests.lab.loop import LoopDevices
 from tests.lab.versions import each_libvirt
 from tests.system import by_hand, storage
@@ -100,9 +100,8 @@ def volumes(
 
 
 def checksum(device: Path) -> str:
-    """A sum over all of a device."""
-    with device.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    """The sum over all of a device that ``storage.view`` has for a disk with the same bytes."""
+    return sha256_of_guest_view(device, "raw")
 
 
 def spelled(guest: Guest) -> list[tuple[str, dict[str, str], str]]:

@@ -3,7 +3,6 @@
 One guest for each row of ``tools/kinds_page.py``: every cell is what is seen of it here.
 """
 
-import hashlib
 import os
 from dataclasses import dataclass, field, replace
 
@@ -127,8 +126,7 @@ class Bench:
         image = self.guest.disks["vda"]
         copy = image.with_suffix(".moment")
         by_hand.run("qemu-img", "convert", "-U", "-l", name, "-O", "raw", str(image), str(copy))
-        with copy.open("rb") as content:
-            found = hashlib.file_digest(content, "sha256").hexdigest()
+        found = sha256_of_guest_view(copy, "raw")
         copy.unlink()
         return found
 
