@@ -1,12 +1,12 @@
 """The write-ahead record on this machine: one small fsynced file a domain."""
 
 import json
-import os
 from pathlib import Path
 
 from reconciler.errors import HypervisorError, NotPermittedError
 from reconciler.hypervisor import ledger as ledgers
 from reconciler.hypervisor.xml import parse
+from reconciler.machine import files
 from reconciler.model.ledger import (
     Ledger,
     LedgerRequest,
@@ -63,21 +63,9 @@ class FileJournal:
         return found if isinstance(found, dict) else {}
 
     def _write(self, domain: DomainUuid, content: dict[str, object]) -> None:
-        path = self._path(domain)
-        new = path.with_suffix(".new")
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(path)
-            folder = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            files.replace(self._path(domain), json.dumps(content))
         except PermissionError as error:
             raise NotPermittedError(
                 f"cannot write the journal in {self._folder}: {error.strerror}",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.errors import NotPermittedError, VirtsnapError
+from reconciler.machine import files
 from reconciler.model.desired import Desired
 from reconciler.model.names import HostName
 from reconciler.model.suspension import ByHand, Suspension, SuspensionsUnreadable
@@ -113,24 +114,10 @@ class FileSuspensions:
         if not suspensions:
             with suppress(FileNotFoundError):
                 self.path.unlink()
-            self._sync_folder()
+            files.sync_folder(self._folder)
             return
         content = {"format": _FORMAT, "suspended": [_entry(each) for each in suspensions]}
-        new = self.path.with_suffix(".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self.path)
-        self._sync_folder()
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        files.replace(self.path, json.dumps(content, indent=2))
 
 
 def _entries(found: object) -> list[dict[str, object]]:

@@ -1,12 +1,12 @@
 """What a running controller knows, in a file that everybody may read."""
 
-import os
 import threading
 from contextlib import suppress
 from pathlib import Path
 
 import structlog
 
+from reconciler.machine import files
 from reconciler.model.controller import ControllerState, DomainState
 from reconciler.report.controller_document import write_controller
 from reconciler.report.controller_reading import read_controller
@@ -68,33 +68,21 @@ class StateFile:
         except Exception as error:  # a defect here must not end the thread
             self._told(self._runtime, f"internal error: {error!r}")
             return
-        self._replace(self._runtime / FILE, text, folder_mode=0o755, mode=0o644)
+        self._replace(self._runtime / FILE, text, folder_mode=0o755, mode=0o644, is_lasting=False)
         memory = (state.passes, state.is_stopping, *map(_remembered, state.domains))
         if memory != self._memory and self._replace(
-            self._kept / FILE, text, folder_mode=0o700, mode=0o600, is_synced=True
+            self._kept / FILE, text, folder_mode=0o700, mode=0o600, is_lasting=True
         ):
             self._memory = memory
 
     def _replace(
-        self, path: Path, text: str, *, folder_mode: int, mode: int, is_synced: bool = False
+        self, path: Path, text: str, *, folder_mode: int, mode: int, is_lasting: bool
     ) -> bool:
-        new = path.with_suffix(".new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=folder_mode)
-            descriptor = os.open(
-                new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode
-            )
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                os.fchmod(file.fileno(), mode)  # whatever the umask
-                file.write(text)
-                if is_synced:
-                    file.flush()
-                    os.fsync(file.fileno())
-            new.replace(path)
+            files.replace(path, text, mode=mode, is_lasting=is_lasting)
         except OSError as error:
             self._told(path, error.strerror or str(error))
-            with suppress(OSError):
-                new.unlink()
             return False
         self._told(path, "")
         return True

@@ -1,11 +1,8 @@
 """The metrics as a file for the node_exporter's textfile collector."""
 
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -13,6 +10,7 @@ from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from reconciler.machine import files
 from reconciler.model.controller import DomainState, PassRecord, SourceState
 from reconciler.model.outcome import DomainOutcome
 from reconciler.model.plan import DomainPlan, Step
@@ -53,7 +51,7 @@ class TextFile:
     def write(self) -> None:
         """Now.  What fails is logged once, and tried again the next time."""
         try:
-            _replace(self._path, generate_latest(self._registry))
+            files.replace(self._path, generate_latest(self._registry), mode=0o644, is_lasting=False)
         except OSError as error:
             self._tell(f"cannot write {self._path}: {error.strerror or error}")
         # of a part that watches, nothing may reach the controller
@@ -109,18 +107,3 @@ class _Written(Collector):
             "When this file was written; only in text files.",
             value=self._clock(),
         )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """*content* at *path*, for everybody to read; the collector never sees a part of it."""
-    # it reads *.prom alone
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with open(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o644)
-            file.write(content)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise

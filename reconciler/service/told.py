@@ -1,9 +1,10 @@
 """What people were told already, so that a restart or a timer does not tell it again."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from reconciler.machine import files
 
 FILE_NAME = "told.json"
 
@@ -26,8 +27,4 @@ class ToldFile:
         """All of it anew; ``OSError`` when that cannot be done."""
         text = json.dumps({name: sorted(keys) for name, keys in sorted(told.items()) if keys})
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new = self._path.with_suffix(".new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        with os.fdopen(os.open(new, flags, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        new.replace(self._path)
+        files.replace(self._path, text)
