@@ -1,12 +1,14 @@
 """Profiles of hypothesis, and the lab's fixtures for every test."""
 
 import os
+import tempfile
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import sampling
 from tests.lab.fixtures import lab, lab_clean, loop_devices, second_lab
+from tests.lab.lab import SHARED
 from tests.lab.versions import told
 
 __all__ = ["lab", "lab_clean", "loop_devices", "second_lab"]
@@ -24,6 +26,14 @@ settings.load_profile("soak" if os.environ.get("VIRTSNAP_SOAK") else "seeded")
 def pytest_report_header() -> str:
     """Which libvirt versions the tests run on."""
     return told()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Two workers boot each kind of guest once, not twice."""
+    if not hasattr(config, "workerinput"):
+        shared = tempfile.TemporaryDirectory(prefix="lvgolden-")
+        os.environ[SHARED] = shared.name
+        config.add_cleanup(shared.cleanup)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,5 +1,6 @@
 """Booted guests kept as a saved state, from which running guests are cloned in about a second."""
 
+import fcntl
 import shutil
 import subprocess
 import uuid
@@ -22,6 +23,13 @@ class Kind:
     disks: int = 1
     agent: bool = True
     write: bool = True
+
+    @property
+    def name(self) -> str:
+        """For a folder."""
+        return (
+            f"{self.disks}-{'agent' if self.agent else 'mute'}-{'writer' if self.write else 'idle'}"
+        )
 
     @property
     def kernel_options(self) -> str:
@@ -53,15 +61,27 @@ class Golden:
     """One booted guest's memory and disks, at the same moment."""
 
     def __init__(self, connection: libvirt.virConnect, files: GuestFiles, folder: Path, kind: Kind):
-        """Boot a guest of *kind* and save it into *folder*: the slow part, once."""
-        folder.mkdir(parents=True)
+        """Boot a guest of *kind* and save it into *folder*: the slow part, once.
+
+        Another process that was told the same *folder* waits for it, and then has it too.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._kind = kind
         self._console = folder / "golden.log"
         self._state = folder / "golden.save"
-        self._disks = make_data_disks(files, folder, "golden", kind.disks)
+        self._disks = disk_specs(folder, "golden", kind.disks)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / "is-there").exists():
+                self._boot(connection, files)
+                (folder / "is-there").touch()
+
+    def _boot(self, connection: libvirt.virConnect, files: GuestFiles) -> None:
+        kind = self._kind
+        make_data_disks(files, self._folder, "golden", kind.disks)
         xml = domain_xml(
-            f"golden-{folder.name}",
+            f"golden-{self._folder.name}",
             self._disks,
             files,
             uuid=str(uuid.uuid4()),

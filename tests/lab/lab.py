@@ -1,5 +1,6 @@
 """The lab: one private daemon, and guests on it by the dozen."""
 
+import os
 import shutil
 import uuid
 from contextlib import suppress
@@ -18,6 +19,8 @@ from tests.lab.guest_domain import Guest
 from tests.lab.kernel import GuestFiles, build_kernel_and_initramfs
 from tests.lab.uefi import uefi_xml
 
+#: a folder where the test runs of several processes keep their booted guests together
+SHARED = "VIRTSNAP_LAB_SHARED"
 _UNDEFINE_ALL = (
     libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
@@ -176,6 +179,9 @@ class Lab:
 
     def _golden_of(self, kind: Kind) -> Golden:
         if kind not in self._golden:
-            folder = self.daemon.directory / "golden" / str(len(self._golden))
+            shared = os.environ.get(SHARED)
+            version = str(self.connection.getLibVersion())
+            root = Path(shared) / version if shared else self.daemon.directory / "golden"
+            folder = root / kind.name
             self._golden[kind] = Golden(self.connection, self.files, folder, kind)
         return self._golden[kind]

@@ -18,7 +18,7 @@ def test_the_new_content_has_the_mode_whatever_the_umask(tmp_path: Path) -> None
 
     assert (tmp_path / "a").read_text() == "new"
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
-    assert os.listdir(tmp_path) == ["a"]
+    assert [each.name for each in tmp_path.iterdir()] == ["a"]
 
 
 @pytest.mark.parametrize("name", ["a", ".a.new"])
@@ -59,7 +59,7 @@ def test_where_it_cannot_be_written_the_old_stays_and_nothing_lies_beside_it(
         files.replace(tmp_path / "a", "new")
 
     assert (tmp_path / "a").read_text() == "old"
-    assert os.listdir(tmp_path) == ["a"]
+    assert [each.name for each in tmp_path.iterdir()] == ["a"]
 
 
 def test_file_and_folder_are_synced_before_it_returns(
