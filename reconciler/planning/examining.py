@@ -342,7 +342,7 @@ def _neighbours(world: World) -> Iterator[Finding]:
         if writers:
             yield _neighbour(world, disk, FindingCode.IMAGE_WRITTEN_ELSEWHERE, writers)
             continue
-        frozen = storage.frozen_layers(world)
+        frozen = world.frozen_layers
         own = next((path for path in disk.chain if path in frozen), disk.chain.active)
         readers = world.readers_elsewhere(own)
         if readers:

@@ -43,9 +43,10 @@ class Moment:
 
 def moments(world: World, record: SnapshotRecord) -> tuple[Moment, ...]:
     """Every disk that *record*, a managed one, captured, and of which somebody names an image."""
-    if record.name not in world.moments:
-        world.moments[record.name] = _moments(world, record)
-    found: tuple[Moment, ...] = world.moments[record.name]
+    key = ("moments", record.name)
+    if key not in world.found:
+        world.found[key] = _moments(world, record)
+    found: tuple[Moment, ...] = world.found[key]
     return found
 
 

@@ -28,10 +28,4 @@ def _images(world: World, disk: Disk) -> frozenset[ImagePath]:
 
 def _layers(world: World) -> frozenset[ImagePath]:
     """What snapshots have parted from one another; a template below them all tells nothing."""
-    frozen = {
-        world.now_at(disk.source)
-        for record in world.domain.records
-        for disk in record.external_disks
-        if disk.source is not None
-    }
-    return frozenset(frozen) | world.own_layers
+    return world.frozen_layers | world.own_layers

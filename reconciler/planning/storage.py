@@ -31,7 +31,7 @@ def dangling(world: World, declared: frozenset[str]) -> Iterator[RecordDangling]
     for record in world.domain.records:
         if record.name in world.deleting:
             continue
-        fault = next(_faults(world, record), None)
+        fault = _first_fault(world, record)
         if fault is not None:
             disk, image, cause = fault
             yield RecordDangling(
@@ -42,6 +42,16 @@ def dangling(world: World, declared: frozenset[str]) -> Iterator[RecordDangling]
                 is_managed=world.is_managed(record),
                 is_declared=record.name in declared,
             )
+
+
+def _first_fault(
+    world: World, record: SnapshotRecord
+) -> tuple[DiskTarget, ImagePath, DanglingCause] | None:
+    key = ("fault", record.name)
+    if key not in world.found:
+        world.found[key] = next(_faults(world, record), None)
+    fault: tuple[DiskTarget, ImagePath, DanglingCause] | None = world.found[key]
+    return fault
 
 
 def _faults(
@@ -229,20 +239,13 @@ def accounted(world: World) -> frozenset[ImagePath]:
     return frozenset(paths) | frozenset(world.now_at(path) for path in paths)
 
 
-def frozen_layers(world: World) -> frozenset[ImagePath]:
-    """The frozen layers of all disks, where their content is now."""
-    disks = (d for record in world.domain.records for d in record.disks)
-    taken = (d.source for d in disks if d.capture is DiskCapture.EXTERNAL)
-    return frozenset(world.now_at(path) for path in taken if path is not None)
-
-
 def unrecorded(world: World, declared: frozenset[str]) -> Iterator[OverlayUnrecorded]:
     """Images of a live chain above the oldest frozen layer, or made by us, with no record."""
     ours = {image.path: image for image in world.ledger.images}
     for disk in world.domain.disks:
         if disk.chain is None:
             continue
-        layers = frozen_layers(world)
+        layers = world.frozen_layers
         named = accounted(world)
         above_frozen = False
         for below, path in zip(disk.chain.images, disk.chain.images[1:], strict=False):

@@ -45,10 +45,8 @@ class World:
     declared_folders: tuple[str, ...] = ()
     #: who on the host may read any image, as far as can be told
     unseen: tuple[Unseen, ...] = ()
-    #: what ``frozen.moments`` found of each record: it is asked often, and a world does not change
-    moments: dict[SnapshotName, Any] = field(
-        default_factory=dict, init=False, compare=False, repr=False
-    )
+    #: what was found out about it, by who asked: a world does not change, and is asked often
+    found: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     #: names of new files that the plans of several domains would make, and whose (``claims``)
     claimed: Mapping[str, frozenset[DomainName]] = field(default_factory=dict)
 
@@ -124,8 +122,10 @@ class World:
 
     def image(self, path: ImagePath) -> Image:
         """The image of that path; one nobody could look at is there, and unknown."""
-        unknown = Image(path=path, format="", presence=Presence.UNKNOWN, is_examined=False)
-        return self.images.get(path, unknown)
+        known = self.images.get(path)
+        if known is not None:
+            return known
+        return Image(path=path, format="", presence=Presence.UNKNOWN, is_examined=False)
 
     def kind_of(self, path: ImagePath) -> DiskKind:
         """What a definition calls a disk whose active image is *path*."""
@@ -133,7 +133,11 @@ class World:
 
     def walk(self, top: ImagePath) -> tuple[ImagePath, ...]:
         """The images from *top* down, as far as they are known; *top* first."""
-        return walk(self.images, top)
+        key = ("walk", top)
+        if key not in self.found:
+            self.found[key] = walk(self.images, top)
+        below: tuple[ImagePath, ...] = self.found[key]
+        return below
 
     def disk(self, target: DiskTarget) -> Disk | None:
         """The disk of that target as the guest sees it."""
@@ -231,6 +235,16 @@ class World:
             if disk.source is not None
         }
         return frozenset(frozen) | self.ledger.image_paths
+
+    @cached_property
+    def frozen_layers(self) -> frozenset[ImagePath]:
+        """What any snapshot froze as an image, where its content is now."""
+        return frozenset(
+            self.now_at(disk.source)
+            for record in self.domain.records
+            for disk in record.external_disks
+            if disk.source is not None
+        )
 
     def now_at(self, path: ImagePath) -> ImagePath:
         """The image that holds what *path* held."""
