@@ -17,7 +17,6 @@ from reconciler.cli.progress import listening
 from reconciler.cli.sources import load_desired
 from reconciler.cli.stopping import stopping
 from reconciler.errors import SourceError, UsageError, VirtsnapError
-from reconciler.model.action import TakingAway
 from reconciler.model.desired import Desired, DesiredHost
 from reconciler.model.outcome import DomainOutcome
 from reconciler.model.plan import Plan
@@ -112,9 +111,7 @@ def apply(
 
 def _takes_away(plan: Plan) -> bool:
     """A manifest that is just being written says less than it is going to say."""
-    return any(
-        isinstance(step.action, TakingAway) for domain in plan.domains for step in domain.open_steps
-    )
+    return any(step.action.card.takes_away for domain in plan.domains for step in domain.open_steps)
 
 
 def _narrowed_again(still: Desired, hosts: tuple[DesiredHost, ...], options: Options) -> Desired:

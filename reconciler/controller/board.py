@@ -111,7 +111,7 @@ class Board:
         running = RunningStep(
             title=title(step),
             action=step.action.name,
-            snapshot=getattr(step.action, "snapshot", None),
+            snapshot=step.action.card.snapshot,
             begun=self._now(),
         )
         self._run(domain, running)

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from reconciler.model.action import Risk
 from reconciler.model.controller import DomainState
 from reconciler.model.outcome import DomainOutcome, DomainStatus
-from reconciler.model.plan import DomainPlan, Risk
+from reconciler.model.plan import DomainPlan
 
 #: After the first failure; each further one doubles it.
 FIRST = timedelta(seconds=5)

@@ -11,39 +11,20 @@ from reconciler.engine.listener import Listener
 from reconciler.engine.ports import Clock, Hypervisor, Identity, Journal, Locks
 from reconciler.engine.slots import Slots
 from reconciler.errors import Interrupted, PlanStaleError, PostconditionError, VirtsnapError
-from reconciler.model.action import (
-    CommitMethod,
-    CommitOverlays,
-    CreateSnapshot,
-    DefineDomain,
-    DeleteSnapshot,
-    FinishJob,
-    RemoveImage,
-    RevertInternal,
-    RevertSnapshot,
-    ShutDownDomain,
-    StartDomain,
-    SwitchDisk,
-    ThawGuest,
-)
+from reconciler.model.action import ThawGuest
 from reconciler.model.desired import Desired, DesiredHost
-from reconciler.model.ledger import Consistency, Ledger
+from reconciler.model.ledger import Ledger
 from reconciler.model.names import DomainUuid, HostName
 from reconciler.model.plan import DomainPlan, Step
-from reconciler.model.refusal import Refusal, RefusalCode, refusal
+from reconciler.model.refusal import Refusal
 from reconciler.model.suspension import ByHand, suspension_of
 from reconciler.planning import (
+    before_step,
     bookkeeping,
     completion,
-    defining,
-    deleting,
     differ,
     fingerprint,
     postcondition,
-    powering,
-    revert_safety,
-    safety,
-    switching,
 )
 from reconciler.planning.index import index_of
 from reconciler.planning.world import World, world_of
@@ -67,17 +48,6 @@ class Tools:
     suspensions: Callable[[], tuple[ByHand, ...]] = tuple
     #: asked before each step and told after it
     hooks: StepHooks | None = None
-
-
-def is_block_job(step: Step) -> bool:
-    """QEMU copies data: only so many at once on a host."""
-    match step.action:
-        case FinishJob():
-            return True
-        case CommitOverlays(method=method):
-            return method is not CommitMethod.OFFLINE
-        case _:
-            return False
 
 
 @dataclass(kw_only=True)
@@ -194,7 +164,7 @@ class DomainWork:
     # --- one step
 
     def _step(self, step: Step, world: World) -> World | None:
-        if not is_block_job(step):
+        if not step.action.card.is_block_job:
             return self._do(step, world)
         with self.block_jobs.held(waiting=self.on_wait) as has_waited:
             # the wait may have been long
@@ -206,7 +176,7 @@ class DomainWork:
         return hooks.between(self, step, world, lambda seen: self._do_now(step, seen))
 
     def _do_now(self, step: Step, world: World) -> World | None:
-        why = self._unsafe(step, world)
+        why = before_step.why_not(world, step.action)
         if why is not None:
             self.refusals.append(why)
             return None
@@ -234,40 +204,6 @@ class DomainWork:
         self.step = None
         self.tools.listener.step_finished(self.plan, step, result)
         return after
-
-    def _unsafe(self, step: Step, world: World) -> Refusal | None:
-        match step.action:
-            case FinishJob(disk=disk) if all(job.disk != disk for job in world.domain.jobs):
-                return None  # it has ended: nothing more is merged
-            case CommitOverlays() | FinishJob():
-                going = frozenset(step.action.snapshots)
-                return safety.why_not_commit(world, step.action, going)
-            case DeleteSnapshot():
-                return deleting.why_not_delete(world, step.action)
-            case RemoveImage(is_present=True):
-                return safety.why_not_remove(world, step.action)
-            case ShutDownDomain(owes=owes):
-                return powering.why_not_now(world, owes)
-            case StartDomain() if not world.domain.is_active:
-                return powering.why_not_start(world)
-            case CreateSnapshot(consistency=Consistency.OFFLINE) if world.domain.is_active:
-                return refusal(
-                    RefusalCode.POWER_STATE,
-                    snapshot=step.action.snapshot,
-                    state=world.domain.power,
-                    domain=world.domain.name,
-                    cause="somebody started it",
-                )
-            case RevertSnapshot():
-                return revert_safety.why_not_revert(world, step.action)
-            case RevertInternal():
-                return revert_safety.why_not_revert_internal(world, step.action)
-            case DefineDomain(is_there=True):
-                return defining.why_not_define(world, step.action.snapshot)
-            case SwitchDisk():
-                return switching.why_not_switch(world, step.action)
-            case _:
-                return None
 
     # --- the ledger
 

@@ -144,7 +144,7 @@ def _refused(told: StepTold, why: str | None) -> Refusal | None:
         return None
     return refusal(
         RefusalCode.HOOK_REFUSED,
-        snapshot=getattr(told.step.action, "snapshot", None),
+        snapshot=told.step.action.card.snapshot,
         domain=told.plan.domain,
         step=told.step.action.name,
         cause=why,

@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.model.action import Action
+from reconciler.model.action import Action, Risk
 from reconciler.model.domain import AgentState
 from reconciler.model.drift import Difference
 from reconciler.model.names import DomainUuid, HostName
@@ -44,16 +44,6 @@ class Reason(enum.StrEnum):
     DEFINITION_OWED = "DefinitionOwed"
     MEMORY_NOT_LOADED = "MemoryNotLoaded"
     DEFINITION_WENT_BACK = "DefinitionWentBack"
-
-
-class Risk(enum.StrEnum):
-    """What a step may cost."""
-
-    SAFE = "safe"
-    #: the guest is stopped or paused
-    DISRUPTIVE = "disruptive"
-    #: data is discarded
-    DESTRUCTIVE = "destructive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reconciler.model.action import CommitOverlays, DeleteSnapshot, ForgetSnapshot, RemoveImage
 from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Reason, Step
 from reconciler.planning import holding
 
@@ -52,10 +51,4 @@ def _removed(step: Step) -> tuple[str, ...]:
     """The snapshots that *step* takes away because nobody declares them any more."""
     if step.reason not in _COUNTED:
         return ()
-    match step.action:
-        case CommitOverlays(snapshots=names) | RemoveImage(snapshots=names):
-            return names
-        case ForgetSnapshot(snapshot=name) | DeleteSnapshot(snapshot=name):
-            return (name,)
-        case _:
-            return ()
+    return step.action.card.removal_of

@@ -3,17 +3,29 @@
 from dataclasses import dataclass, field, replace
 
 from reconciler.model.action import (
+    AbortJob,
     Action,
+    AdoptRequest,
+    AdoptSnapshot,
     CommitOverlays,
     CreateSnapshot,
+    DefineDomain,
+    DeleteSnapshot,
     FinishJob,
-    RemovalCause,
+    ForgetSnapshot,
+    RedefineSnapshot,
+    ReleaseSnapshot,
     RemoveImage,
+    RenewLedger,
     RevertInternal,
     RevertSnapshot,
+    Risk,
     ShutDownDomain,
+    StartDomain,
+    SwitchDisk,
+    ThawGuest,
 )
-from reconciler.model.plan import Estimate, Reason, Risk, Step
+from reconciler.model.plan import Estimate, Reason, Step
 from reconciler.model.refusal import Refusal
 from reconciler.model.snapshot import MemoryCapture
 from reconciler.planning import discarding, simulate, space
@@ -36,7 +48,7 @@ class Builder:
             id=f"s{len(self.steps) + 1}",
             action=action,
             reason=reason,
-            risk=risk_of(action),
+            risk=action.card.risk,
             depends_on=(self.steps[-1].id,) if self.steps else (),
             estimate=estimate_of(self.world, action),
         )
@@ -72,37 +84,36 @@ class Builder:
         self.warnings, self.approvals = list(mark.warnings), list(mark.approvals)
 
 
-def risk_of(action: Action) -> Risk:
-    """Discarding an image whose data was not merged destroys it; the rest keeps guest data."""
-    match action:
-        case RemoveImage(cause=RemovalCause.ABANDONED | RemovalCause.ORPHANED):
-            return Risk.DESTRUCTIVE
-        case ShutDownDomain():
-            return Risk.DISRUPTIVE
-        case RevertInternal(kept_by=None):
-            return Risk.DESTRUCTIVE
-        case CreateSnapshot() if stands_still(action):
-            return Risk.DISRUPTIVE
-        case _:
-            return Risk.SAFE
-
-
-def stands_still(action: CreateSnapshot) -> bool:
-    """The guest is stopped for good, or paused while its memory is written into the image."""
-    return action.halts or action.memory is MemoryCapture.INTERNAL
-
-
 def estimate_of(world: World, action: Action) -> Estimate:
     """What *action* copies, at most, and whether the guest stands still from then on."""
-    if isinstance(action, ShutDownDomain):
-        return Estimate(downtime=True)
-    if isinstance(action, RevertSnapshot | RevertInternal | RemoveImage):
-        return Estimate(discards=discarding.discarded_bytes(world, action))
-    if isinstance(action, CommitOverlays | FinishJob):
-        return Estimate(bytes=space.copied_bytes(world, action))
-    if isinstance(action, CreateSnapshot) and action.memory is not MemoryCapture.NONE:
-        return Estimate(bytes=world.domain.memory_bytes or 0, downtime=stands_still(action))
-    return Estimate()
+    match action:
+        case ShutDownDomain():
+            return Estimate(downtime=True)
+        case RevertSnapshot() | RevertInternal() | RemoveImage():
+            return Estimate(discards=discarding.discarded_bytes(world, action))
+        case CommitOverlays() | FinishJob():
+            return Estimate(bytes=space.copied_bytes(world, action))
+        case CreateSnapshot():
+            memory = action.memory is not MemoryCapture.NONE
+            return Estimate(
+                bytes=(world.domain.memory_bytes or 0) if memory else 0,
+                downtime=action.card.risk is Risk.DISRUPTIVE,
+            )
+        case (
+            DeleteSnapshot()
+            | ForgetSnapshot()
+            | RedefineSnapshot()
+            | ReleaseSnapshot()
+            | AdoptSnapshot()
+            | AbortJob()
+            | DefineDomain()
+            | AdoptRequest()
+            | RenewLedger()
+            | ThawGuest()
+            | StartDomain()
+            | SwitchDisk()
+        ):
+            return Estimate()
 
 
 def renumbered(steps: list[Step]) -> list[Step]:

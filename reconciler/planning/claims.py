@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from reconciler.model.action import CreateSnapshot, RevertSnapshot
 from reconciler.model.names import DomainName, ImagePath
 from reconciler.model.plan import DomainPlan
 from reconciler.planning.overlay_names import alike
@@ -34,10 +33,4 @@ def is_concerned(plan: DomainPlan, claims: Claims) -> bool:
 
 def _new_files(plan: DomainPlan) -> Iterator[ImagePath]:
     for step in plan.steps:
-        match step.action:
-            case CreateSnapshot(new_files=paths):
-                yield from paths
-            case RevertSnapshot(disks=disks):
-                yield from (new.overlay for new in disks)
-            case _:
-                pass
+        yield from step.action.card.new_files

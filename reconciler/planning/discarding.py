@@ -25,8 +25,8 @@ def discarded_bytes(world: World, action: RevertSnapshot | RevertInternal | Remo
         case RemoveImage(cause=RemovalCause.ABANDONED | RemovalCause.ORPHANED, is_present=True):
             counted = {image.path for image in world.ledger.images if image.is_given_up}
             return 0 if action.path in counted else _allocated(world, action.path)
-        case _:
-            return 0
+        case RemoveImage():
+            return 0  # emptied, or never written to
 
 
 def _kept(world: World) -> frozenset[ImagePath]:

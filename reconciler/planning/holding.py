@@ -4,15 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.model.action import (
-    CreateSnapshot,
-    RevertInternal,
-    RevertSnapshot,
-    ShutDownDomain,
-    StartDomain,
-    SwitchDisk,
-    ThawGuest,
-)
+from reconciler.model.action import StartDomain, ThawGuest
 from reconciler.model.desired import DesiredDomain, DesiredHost, Disruption
 from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Step
 from reconciler.model.request import Consent
@@ -92,7 +84,7 @@ def all_of(plan: DomainPlan, because: HeldBecause, *, waits_for: str = "") -> tu
 
 def owed(steps: Sequence[Step]) -> frozenset[str]:
     """Steps that end what an earlier pass did to the guest: nothing and nobody holds them."""
-    stops = any(map(_makes_a_start_due, steps))
+    stops = any(step.action.card.makes_start_due for step in steps)
     return frozenset(
         step.id
         for step in steps
@@ -104,26 +96,15 @@ def owed(steps: Sequence[Step]) -> frozenset[str]:
 def _ends_what_is_done(step: Step, steps: Sequence[Step], held: Sequence[Held]) -> bool:
     """A start waits only together with what makes it necessary."""
     waiting = {each.step for each in held}
-    stops = filter(_makes_a_start_due, steps)
+    stops = (step for step in steps if step.action.card.makes_start_due)
     return isinstance(step.action, StartDomain) and not any(each.id in waiting for each in stops)
 
 
 def leaves_off(plan: DomainPlan, *, may_wait: bool) -> bool:
     """What stops the guest, or says what it is to do afterwards, is held, or *may_wait* for another
     domain: a guest that is off already, and owed a start, would stay off with it."""
-    stops = {step.id for step in plan.steps if _makes_a_start_due(step)}
+    stops = {step.id for step in plan.steps if step.action.card.makes_start_due}
     return bool(stops if may_wait else stops & plan.held_steps)
-
-
-def _makes_a_start_due(step: Step) -> bool:
-    """It stops the guest, or says what the domain is to do afterwards, and on which images."""
-    match step.action:
-        case ShutDownDomain() | RevertSnapshot() | RevertInternal() | CreateSnapshot(halts=True):
-            return True
-        case SwitchDisk():
-            return True
-        case _:
-            return False
 
 
 def may_wait(wish: DesiredDomain | None) -> bool:

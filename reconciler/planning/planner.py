@@ -5,14 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 
-from reconciler.model.action import (
-    Action,
-    AdoptRequest,
-    AdoptSnapshot,
-    RenewLedger,
-    StartDomain,
-    ThawGuest,
-)
+from reconciler.model.action import StartDomain
 from reconciler.model.desired import Desired, DesiredDomain, DesiredHost, Unmanaged
 from reconciler.model.domain import ObservedDomain, ObservedHost
 from reconciler.model.drift import (
@@ -326,16 +319,6 @@ def _refusal_of(difference: Difference, wish: Declared, world: World) -> Refusal
             return None
 
 
-def _is_ledger_alone(action: Action) -> bool:
-    """Thawing, or a write to the ledger and to nothing else."""
-    match action:
-        case AdoptSnapshot():
-            return not action.writes_mark
-        case _:
-            # a ledger that is rebuilt without them would have each request done once more
-            return isinstance(action, ThawGuest | RenewLedger | AdoptRequest)
-
-
 def _block(builder: Builder, world: World, drift: Drift) -> None:
     """Where nothing may be changed now, only thawing, writing the ledger and starting a guest that
     virtsnap shut down are left; and, where nothing but that is in the way, the definition that went
@@ -346,7 +329,7 @@ def _block(builder: Builder, world: World, drift: Drift) -> None:
     is_idle = not builder.steps and len(standing) == len(builder.refusals)
     if not blockers or (is_idle and not back):
         return
-    kept = [s for s in builder.steps if _is_ledger_alone(s.action)]
+    kept = [s for s in builder.steps if s.action.card.is_ledger_alone]
     builder.steps = renumbered(kept)
     builder.approvals = []
     builder.refusals = standing

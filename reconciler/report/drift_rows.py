@@ -2,12 +2,6 @@
 
 from collections.abc import Iterator
 
-from reconciler.model.action import (
-    CommitOverlays,
-    FinishJob,
-    RemoveImage,
-    SwitchDisk,
-)
 from reconciler.model.drift import (
     CaptureDiffers,
     DescriptionDiffers,
@@ -90,18 +84,5 @@ def _line(sentence: str, plan: DomainPlan, difference: Difference) -> Line:
 
 def _things(step: Step) -> Iterator[str]:
     """Every snapshot and image that *step* is about."""
-    action = step.action
-    snapshot = getattr(action, "snapshot", None)
-    if snapshot is not None:
-        yield snapshot
-    match action:
-        case CommitOverlays(merged=merged, snapshots=snapshots):
-            yield from (*merged, *snapshots)
-        case FinishJob(merged=merged, snapshots=snapshots):
-            yield from (*merged, *snapshots)
-        case RemoveImage(path=path):
-            yield path
-        case SwitchDisk(image=image, observed=observed):
-            yield from (image, observed)
-        case _:
-            pass
+    yield from step.action.card.snapshots
+    yield from step.action.card.images

@@ -1,16 +1,29 @@
 """Which steps only complete another one, so that people need not read them."""
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from reconciler.model.action import (
+    AbortJob,
+    AdoptRequest,
+    AdoptSnapshot,
     CommitOverlays,
+    CreateSnapshot,
+    DefineDomain,
+    DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
     RedefineSnapshot,
+    ReleaseSnapshot,
     RemovalCause,
     RemoveImage,
+    RenewLedger,
     RevertInternal,
     RevertSnapshot,
+    ShutDownDomain,
+    StartDomain,
+    SwitchDisk,
+    ThawGuest,
 )
 from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.plan import Reason, Step
@@ -53,8 +66,26 @@ def folded(steps: Sequence[Step]) -> frozenset[str]:
                 is_part = follows or (
                     bool(after) and (step.reason in reasons or step.reason in _COMPLETES)
                 )
-            case _:
+            case (
+                CreateSnapshot()
+                | AbortJob()
+                | DeleteSnapshot()
+                | ForgetSnapshot()
+                | RemoveImage()
+                | RedefineSnapshot()
+                | ReleaseSnapshot()
+                | AdoptSnapshot()
+                | DefineDomain()
+                | AdoptRequest()
+                | RenewLedger()
+                | ThawGuest()
+                | ShutDownDomain()
+                | StartDomain()
+                | SwitchDisk()
+            ):
                 is_part = False
+            case _:
+                assert_never(action)
         if is_part:
             hidden.add(step.id)
         if is_part and follows:

@@ -35,13 +35,9 @@ def of_step(plan: DomainPlan, step: Step) -> tuple[str, ...]:
 
 def why(held: Held) -> str:
     """What holds it, as a sentence."""
-    match held.because:
-        case HeldBecause.DEPENDS_ON:
-            return f"held: waits for {held.waits_for}"
-        case HeldBecause.SUSPENDED:
-            return "held: suspended"
-        case _:
-            return _held(held)
+    if held.because is HeldBecause.DEPENDS_ON:
+        return f"held: waits for {held.waits_for}"
+    return "held: suspended" if held.because is HeldBecause.SUSPENDED else _held(held)
 
 
 def until(held: Held) -> str:

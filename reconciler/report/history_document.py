@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from reconciler.errors import VirtsnapError
-from reconciler.model.action import Action
 from reconciler.model.outcome import DomainOutcome, DomainStatus
 from reconciler.model.plan import Step
 from reconciler.model.refusal import RefusalCode
@@ -89,7 +88,7 @@ def history_step(
     return HistoryStepDocument(
         action=step.action.name,
         title=title(step),
-        snapshots=_snapshots(step.action),
+        snapshots=step.action.card.snapshots,
         seconds=round(max(0.0, seconds), 3),
         done=is_done,
         note=without_secrets(note),
@@ -119,9 +118,3 @@ def history_error(error: VirtsnapError | None) -> dict[str, str | None]:
         "error": without_secrets(error.message),
         "hint": without_secrets(error.hint) if error.hint else None,
     }
-
-
-def _snapshots(action: Action) -> tuple[str, ...]:
-    several = getattr(action, "snapshots", None)
-    one = getattr(action, "snapshot", None)
-    return tuple(several) if several is not None else (one,) if one else ()

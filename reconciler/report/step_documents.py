@@ -24,6 +24,7 @@ from reconciler.model.action import (
     RenewLedger,
     RevertInternal,
     RevertSnapshot,
+    Risk,
     ShutDownDomain,
     StartDomain,
     SwitchDisk,
@@ -31,7 +32,7 @@ from reconciler.model.action import (
 )
 from reconciler.model.desired import RevertConfig
 from reconciler.model.ledger import Consistency, EntryState, RequestState
-from reconciler.model.plan import Reason, Risk, Step
+from reconciler.model.plan import Reason, Step
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import MemoryCapture
 from reconciler.report.document import Document

@@ -20,6 +20,7 @@ from reconciler.model.action import (
     RenewLedger,
     RevertInternal,
     RevertSnapshot,
+    Risk,
     ShutDownDomain,
     StartDomain,
     SwitchDisk,
@@ -29,7 +30,7 @@ from reconciler.model.desired import RevertConfig
 from reconciler.model.domain import AgentState
 from reconciler.model.ledger import Consistency, EntryState, RequestState
 from reconciler.model.names import base_name
-from reconciler.model.plan import Reason, Risk, Step
+from reconciler.model.plan import Reason, Step
 from reconciler.model.power import PowerState
 from reconciler.model.snapshot import MemoryCapture
 from reconciler.report.lines import Row, Tone
@@ -92,7 +93,7 @@ def row(step: Step, *, reason: str, agent: AgentState | None = None) -> Row:
 def title(step: Step) -> str:
     """``commit s1, s2 on vda``: the step in a few words, for progress."""
     _, verb, subject, _ = _parts(step, None)
-    disk = getattr(step.action, "disk", None)
+    disk = step.action.card.disk
     return f"{verb} {subject}" + (f" on {disk}" if disk and disk != subject else "")
 
 
@@ -119,7 +120,25 @@ def consequences(step: Step) -> tuple[str, ...]:
             return ("no image changes; the rest is planned afterwards",)
         case ForgetSnapshot(keeps_as_lost=True):
             return ("it stays declared, and counts as lost",)
-        case _:
+        case (
+            CreateSnapshot()
+            | CommitOverlays()
+            | FinishJob()
+            | AbortJob()
+            | ForgetSnapshot()
+            | RemoveImage()
+            | RedefineSnapshot()
+            | ReleaseSnapshot()
+            | AdoptSnapshot()
+            | RevertSnapshot()
+            | RevertInternal()
+            | DefineDomain()
+            | AdoptRequest()
+            | RenewLedger()
+            | ThawGuest()
+            | ShutDownDomain()
+            | StartDomain()
+        ):
             return ()
 
 
@@ -137,7 +156,21 @@ def paths(step: Step) -> tuple[str, ...]:
             return (path,)
         case SwitchDisk(image=image, observed=observed):
             return (f"to {image}", f"from {observed}")
-        case _:
+        case (
+            AbortJob()
+            | DeleteSnapshot()
+            | ForgetSnapshot()
+            | RedefineSnapshot()
+            | ReleaseSnapshot()
+            | AdoptSnapshot()
+            | RevertInternal()
+            | DefineDomain()
+            | AdoptRequest()
+            | RenewLedger()
+            | ThawGuest()
+            | ShutDownDomain()
+            | StartDomain()
+        ):
             return ()
 
 
@@ -146,7 +179,25 @@ def copied(step: Step) -> str:
     match step.action:
         case CommitOverlays(base=base) | FinishJob(base=base):
             return f"{size(step.estimate.bytes)} into {base_name(base)}"
-        case _:
+        case (
+            CreateSnapshot()
+            | AbortJob()
+            | DeleteSnapshot()
+            | ForgetSnapshot()
+            | RemoveImage()
+            | RedefineSnapshot()
+            | ReleaseSnapshot()
+            | AdoptSnapshot()
+            | RevertSnapshot()
+            | RevertInternal()
+            | DefineDomain()
+            | AdoptRequest()
+            | RenewLedger()
+            | ThawGuest()
+            | ShutDownDomain()
+            | StartDomain()
+            | SwitchDisk()
+        ):
             return ""
 
 
@@ -155,7 +206,25 @@ def how(step: Step) -> str:
     match step.action:
         case CommitOverlays(method=method) | FinishJob(method=method):
             return _PASS[method]
-        case _:
+        case (
+            CreateSnapshot()
+            | AbortJob()
+            | DeleteSnapshot()
+            | ForgetSnapshot()
+            | RemoveImage()
+            | RedefineSnapshot()
+            | ReleaseSnapshot()
+            | AdoptSnapshot()
+            | RevertSnapshot()
+            | RevertInternal()
+            | DefineDomain()
+            | AdoptRequest()
+            | RenewLedger()
+            | ThawGuest()
+            | ShutDownDomain()
+            | StartDomain()
+            | SwitchDisk()
+        ):
             return ""
 
 

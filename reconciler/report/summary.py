@@ -1,17 +1,28 @@
 """What a plan comes to, in numbers."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from reconciler.model.action import (
+    AbortJob,
+    AdoptRequest,
+    AdoptSnapshot,
     CommitOverlays,
     CreateSnapshot,
+    DefineDomain,
     DeleteSnapshot,
     FinishJob,
     ForgetSnapshot,
-    RemovalCause,
+    RedefineSnapshot,
+    ReleaseSnapshot,
     RemoveImage,
+    RenewLedger,
+    RevertInternal,
+    RevertSnapshot,
     ShutDownDomain,
     StartDomain,
+    SwitchDisk,
+    ThawGuest,
 )
 from reconciler.model.plan import DomainPlan, Plan
 from reconciler.report.folding import folded
@@ -68,21 +79,7 @@ def is_in_sync(plan: DomainPlan) -> bool:
 
 def removed(plan: DomainPlan) -> frozenset[str]:
     """The snapshots that are no more after the plan."""
-    names: set[str] = set()
-    for step in plan.steps:
-        match step.action:
-            case CommitOverlays(snapshots=snapshots) | FinishJob(snapshots=snapshots):
-                names |= set(snapshots)
-            case RemoveImage(cause=RemovalCause.ABANDONED, snapshots=snapshots):
-                names |= set(snapshots)
-            case (
-                ForgetSnapshot(snapshot=snapshot, keeps_as_lost=False)
-                | DeleteSnapshot(snapshot=snapshot)
-            ):
-                names.add(snapshot)
-            case _:
-                pass
-    return frozenset(names)
+    return frozenset(name for step in plan.steps for name in step.action.card.removes)
 
 
 def _repairs(plan: DomainPlan) -> int:
@@ -103,6 +100,25 @@ def _repairs(plan: DomainPlan) -> int:
                 pass
             case RemoveImage(snapshots=names) if names and counted >= set(names):
                 pass
-            case _:
+            case (
+                CommitOverlays()
+                | FinishJob()
+                | AbortJob()
+                | ForgetSnapshot()
+                | RemoveImage()
+                | RedefineSnapshot()
+                | ReleaseSnapshot()
+                | AdoptSnapshot()
+                | RevertSnapshot()
+                | RevertInternal()
+                | DefineDomain()
+                | AdoptRequest()
+                | RenewLedger()
+                | ThawGuest()
+                | StartDomain()
+                | SwitchDisk()
+            ):
                 repairs += step.id not in hidden
+            case _:
+                assert_never(step.action)
     return repairs

@@ -2,13 +2,33 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, assert_never
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from reconciler.model.action import CreateSnapshot, DeleteSnapshot, ForgetSnapshot
+from reconciler.model.action import (
+    AbortJob,
+    AdoptRequest,
+    AdoptSnapshot,
+    CommitOverlays,
+    CreateSnapshot,
+    DefineDomain,
+    DeleteSnapshot,
+    FinishJob,
+    ForgetSnapshot,
+    RedefineSnapshot,
+    ReleaseSnapshot,
+    RemoveImage,
+    RenewLedger,
+    RevertInternal,
+    RevertSnapshot,
+    ShutDownDomain,
+    StartDomain,
+    SwitchDisk,
+    ThawGuest,
+)
 from reconciler.model.controller import ControllerState, DomainState, PassRecord, SourceState
 from reconciler.model.outcome import DomainOutcome
 from reconciler.model.plan import DomainPlan, Step
@@ -114,8 +134,28 @@ class Metrics(Collector):
                     self._taken.of(plan.host, plan.domain).inc()
                 case DeleteSnapshot() | ForgetSnapshot(keeps_as_lost=False):
                     self._deleted.of(plan.host, plan.domain).inc()
+                case (
+                    CommitOverlays()
+                    | FinishJob()
+                    | AbortJob()
+                    | ForgetSnapshot()
+                    | RemoveImage()
+                    | RedefineSnapshot()
+                    | ReleaseSnapshot()
+                    | AdoptSnapshot()
+                    | RevertSnapshot()
+                    | RevertInternal()
+                    | DefineDomain()
+                    | AdoptRequest()
+                    | RenewLedger()
+                    | ThawGuest()
+                    | ShutDownDomain()
+                    | StartDomain()
+                    | SwitchDisk()
+                ):
+                    pass  # a merge is followed by a record that is forgotten
                 case _:
-                    pass
+                    assert_never(step.action)
 
     def domain_ended(self, outcome: DomainOutcome, seconds: float) -> None:
         """Counted."""

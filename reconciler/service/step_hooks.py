@@ -108,8 +108,7 @@ def _environment(told: StepTold, is_done: bool | None) -> Mapping[str, str]:  # 
         "DOMAIN": told.plan.domain,
         "UUID": told.plan.uuid or "",
         "ACTION": told.step.action.name,
-        "SNAPSHOT": getattr(told.step.action, "snapshot", "")
-        or " ".join(getattr(told.step.action, "snapshots", ())),
+        "SNAPSHOT": " ".join(told.step.action.card.snapshots),
         "STEP": told.step.id,
         "PLAN_ID": told.plan.plan_id,
         "REVISION": told.revision or "",

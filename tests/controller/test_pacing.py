@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from reconciler.controller.causes import EVENTS_APART, Causes
 from reconciler.controller.pacing import FIRST, LONGEST, MOST_ROUNDS, Pace
+from reconciler.model.action import Risk
 from reconciler.model.names import DomainUuid, HostName
 from reconciler.model.outcome import DomainOutcome, DomainStatus
-from reconciler.model.plan import DomainPlan, Reason, Risk
+from reconciler.model.plan import DomainPlan, Reason
 from tests.controller.around import EPOCH
 from tests.report.drawn_plans import commit, step
 

@@ -10,10 +10,11 @@ import pytest
 from reconciler.engine import executor
 from reconciler.engine.listener import Silence
 from reconciler.errors import HypervisorError
+from reconciler.model.action import Risk
 from reconciler.model.desired import Desired, DesiredDomain, Limits
 from reconciler.model.ledger import Ledger
 from reconciler.model.outcome import Awaited, DomainOutcome, DomainStatus
-from reconciler.model.plan import DomainPlan, Plan, Risk, Step
+from reconciler.model.plan import DomainPlan, Plan, Step
 from reconciler.model.request import PlanRequest
 from tests.drawing import desired, domain, host, wanted
 from tests.engine.passes import planned, tools

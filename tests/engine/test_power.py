@@ -8,7 +8,13 @@ import pytest
 
 from reconciler.engine import executor
 from reconciler.errors import HypervisorError
-from reconciler.model.action import CreateSnapshot, RevertSnapshot, ShutDownDomain, StartDomain
+from reconciler.model.action import (
+    CreateSnapshot,
+    RevertSnapshot,
+    Risk,
+    ShutDownDomain,
+    StartDomain,
+)
 from reconciler.model.desired import (
     Desired,
     DesiredRevert,
@@ -22,7 +28,6 @@ from reconciler.model.desired import (
 from reconciler.model.ledger import Consistency, Ledger
 from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.outcome import DomainStatus
-from reconciler.model.plan import Risk
 from reconciler.model.power import PowerOwed, PowerState
 from reconciler.model.request import Consent, PlanRequest
 from tests.drawing import desired, domain, host, paused, running, shut_off, wanted

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 _STEPS = "reconciler/engine/steps.py"
 _WORK = "reconciler/engine/domain_work.py"
+_BEFORE = "reconciler/planning/before_step.py"
 _PRECONDITIONS = "tests/engine/test_preconditions.py"
 _DEATHS = "tests/engine/test_after_a_death.py"
 _ON_THE_FAKE = "tests/faults/test_on_the_fake.py"
@@ -35,16 +36,16 @@ class Mutation:
 MUTATIONS = (
     Mutation(
         name="an image is removed without a last look at who reads it",
-        file=_WORK,
-        old="return safety.why_not_remove(world, step.action)",
+        file=_BEFORE,
+        old="return safety.why_not_remove(world, action)",
         new="return None",
         tests=(_PRECONDITIONS,),
     ),
     Mutation(
         name="images are merged without a last look at who reads them",
-        file=_WORK,
-        old="return safety.why_not_commit(world, step.action, going)",
-        new="return None if going or not going else None",
+        file=_BEFORE,
+        old="return safety.why_not_commit(world, action, frozenset(action.snapshots))",
+        new="return None",
         tests=(_PRECONDITIONS,),
     ),
     Mutation(

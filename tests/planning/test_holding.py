@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from reconciler.model.action import ShutDownDomain
+from reconciler.model.action import Risk, ShutDownDomain
 from reconciler.model.desired import DesiredDomain, Disruption, Prune, Shutdown, Window
-from reconciler.model.plan import Estimate, HeldBecause, HeldUntil, Reason, Risk, Step
+from reconciler.model.plan import Estimate, HeldBecause, HeldUntil, Reason, Step
 from reconciler.model.power import PowerState
 from reconciler.model.request import Consent, PlanRequest, Selection
 from reconciler.planning import creating, differ, holding

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from reconciler.engine import reconcile
+from reconciler.model.action import Risk
 from reconciler.model.desired import CaptureType, DesiredSnapshot, Prune, Quiesce
 from reconciler.model.domain import ObservedHost
 from reconciler.model.ledger import Consistency, EntryState
 from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
-from reconciler.model.plan import DomainPlan, Risk
+from reconciler.model.plan import DomainPlan
 from reconciler.model.refusal import RefusalCode
 from reconciler.model.request import PlanRequest, Selection
 from reconciler.planning import letting_go, planner

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.model.action import Risk
 from reconciler.model.desired import (
     CaptureType,
     DesiredRevert,
@@ -15,7 +16,6 @@ from reconciler.model.desired import (
 )
 from reconciler.model.domain import DiskKind
 from reconciler.model.names import DiskTarget, SnapshotName
-from reconciler.model.plan import Risk
 from reconciler.model.power import PowerState
 from reconciler.model.request import Consent, PlanRequest
 from reconciler.planning import differ

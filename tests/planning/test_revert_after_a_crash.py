@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.model.action import Risk
 from reconciler.model.desired import DesiredDomain, DesiredSnapshot, Prune, RevertPower
 from reconciler.model.names import SnapshotName
-from reconciler.model.plan import Risk
 from reconciler.model.request import Consent, PlanRequest
 from tests.drawing import desired, domain, host, shut_off, wanted
 from tests.engine.passes import reconciled

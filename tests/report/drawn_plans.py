@@ -12,6 +12,7 @@ from reconciler.model.action import (
     RedefineSnapshot,
     RemovalCause,
     RemoveImage,
+    Risk,
     SourceChange,
 )
 from reconciler.model.domain import AgentState
@@ -26,7 +27,6 @@ from reconciler.model.plan import (
     HeldUntil,
     Plan,
     Reason,
-    Risk,
     Step,
 )
 from reconciler.model.power import PowerState

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Reason, Risk
+from reconciler.model.action import Risk
+from reconciler.model.plan import DomainPlan, Held, HeldBecause, HeldUntil, Reason
 from reconciler.report import held_text
 from reconciler.report.text import domain_lines
 from tests.report.drawn_plans import commit, domain_plan, step

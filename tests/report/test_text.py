@@ -1,6 +1,6 @@
 """The plan for people."""
 
-from reconciler.model.action import AbortJob, CommitMethod, RemovalCause, ThawGuest
+from reconciler.model.action import AbortJob, CommitMethod, RemovalCause, Risk, ThawGuest
 from reconciler.model.desired import Desired, DesiredDomain, Origin, Prune
 from reconciler.model.domain import AgentState
 from reconciler.model.drift import (
@@ -13,7 +13,7 @@ from reconciler.model.drift import (
 )
 from reconciler.model.ledger import Consistency
 from reconciler.model.names import HostName, SnapshotName
-from reconciler.model.plan import Plan, Reason, Risk
+from reconciler.model.plan import Plan, Reason
 from reconciler.model.power import PowerState
 from reconciler.model.refusal import RefusalCode, refusal
 from reconciler.report.lines import as_text
