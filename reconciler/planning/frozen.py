@@ -122,7 +122,12 @@ def _without_ledger(
             return Standing.RECORD_OUTDATED, memory
         if is_left and memory not in world.moved:
             return Standing.UNPROVEN, memory
-    if header is None or header == said or header not in world.ledger.image_paths:
+    if header is None or header == said:
+        return Standing.AGREED, said
+    is_missing = world.image(said).presence is Presence.MISSING
+    if is_missing and world.image(header).presence is Presence.PRESENT:
+        return Standing.UNPROVEN, header  # what the overlay stands on is there, and not what is said
+    if header not in world.ledger.image_paths:
         return Standing.AGREED, said
     if disk.source in world.walk(header)[1:] and header not in world.moved:
         return Standing.RECORD_OUTDATED, header

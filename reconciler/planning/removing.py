@@ -1,8 +1,11 @@
 """Snapshots, loose overlays and orphaned images that go."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from reconciler.model.action import (
+    Action,
+    ForgetSnapshot,
     RemovalCause,
     RemoveImage,
 )
@@ -11,7 +14,7 @@ from reconciler.model.drift import (
     ImageOrphaned,
     SnapshotUndeclared,
 )
-from reconciler.model.names import SnapshotName
+from reconciler.model.names import ImagePath, SnapshotName
 from reconciler.model.plan import Reason
 from reconciler.model.refusal import RefusalCode
 from reconciler.model.request import Selection
@@ -19,6 +22,7 @@ from reconciler.planning import consolidation, differ, safety, storage
 from reconciler.planning.builder import Builder
 from reconciler.planning.consolidation import Loose
 from reconciler.planning.differ import Declared
+from reconciler.planning.world import World
 
 _NOTHING: frozenset[SnapshotName] = frozenset()
 #: what an earlier step of a plan may take out of the way of a removal
@@ -43,9 +47,23 @@ def remove(
         r for r in builder.refusals if r.snapshot not in going or r.code not in _PASSING
     ]
     result = consolidation.consolidate(builder.world, going, frozenset())
+    # what no merge took down goes only when a person agrees, whatever the manifest says of pruning
+    needs_approval = needs_approval or any(_works_in_branches(builder.world, result.actions))
     for action in result.actions:
         builder.add(action, reason, needs_approval=needs_approval)
     builder.refuse(*result.refusals)
+
+
+def _works_in_branches(world: World, actions: Iterable[Action]) -> Iterator[ImagePath]:
+    """Images that go with a snapshot off the live chain, that hold what was written after it, and that
+    no revert was told to give up."""
+    told = {image.path for image in world.ledger.images if image.is_given_up}
+    for action in actions:
+        if isinstance(action, ForgetSnapshot):
+            for path in action.gives_up:
+                is_work = path not in world.frozen_layers and not world.image(path).is_blank
+                if is_work and path not in told:
+                    yield path
 
 
 def merge_loose(

@@ -323,9 +323,16 @@ def orphaned(world: World, *, by_dangling: bool = True) -> Iterator[ImageOrphane
 def left_blank(world: World) -> Iterator[LedgerImage]:
     """Overlays that a revert has left, and that a record of ours names as what came after it.
 
-    A revert removes them itself, unless virtsnap died before.
+    A revert removes them itself, unless virtsnap died before.  One whose header is all that tells
+    what an unproven snapshot stands on stays.
     """
-    settled = read(world) | world.emptied
+    evidence = {
+        disk.overlay
+        for record in world.domain.records
+        if frozen.unproven(world, record.name) is not None
+        for disk in record.external_disks
+    }
+    settled = read(world) | world.emptied | evidence
     for left in world.ledger.images:
         image = world.images.get(left.path)
         if image is None or image.presence is not Presence.PRESENT or not image.is_blank:

@@ -4,9 +4,12 @@ import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from reconciler.model.action import RemovalCause, RemoveImage
 from reconciler.model.desired import Desired, DesiredDomain
 from reconciler.model.ledger import EntryState, RequestState
 from reconciler.model.names import ImagePath
+from reconciler.model.plan import Plan
+from reconciler.model.request import Consent, PlanRequest
 from tests.engine import oracle
 from tests.fakes import moments
 from tests.fakes.domain import FakeDomain
@@ -87,6 +90,20 @@ def work_gone(
         and path not in frozen
         and path not in discarded
     ]
+
+
+def agreed(plan: Plan, request: PlanRequest) -> frozenset[ImagePath]:
+    """Images of a branch that a person was asked about, and agreed to be rid of: never in a loop."""
+    if request.consent is Consent.LOOP:
+        return frozenset()
+    return frozenset(
+        step.action.path
+        for domain in plan.domains
+        for step in domain.steps
+        if isinstance(step.action, RemoveImage)
+        and step.action.cause is RemovalCause.ABANDONED
+        and step.id in {held.step for held in domain.held_from_run}
+    )
 
 
 def _frozen_by_the_removed(fake: FakeHost) -> set[ImagePath]:

@@ -93,7 +93,8 @@ def test_what_is_whole_and_wanted_is_neither_lost_nor_forgotten(situation: Situa
 
     note(pass_told(result))
     assert not keeping.forgotten(fake, before)
-    assert not keeping.work_gone(fake, before, fake.world.removed, before.discarded)
+    agreed = keeping.agreed(result.plan, situation.request)
+    assert not keeping.work_gone(fake, before, fake.world.removed, before.discarded | agreed)
     assert not fake.world.moments.wrongly_resumed
 
 

@@ -116,6 +116,16 @@ class Guest:
         if status:
             raise GuestError(f"cannot fill {self.name}/{target}: {printed.strip()}")
 
+    def mark(self, name: str) -> None:
+        """An empty file of that name is on the first disk."""
+        status, printed = self.execute("/bin/sh", "-c", f": >/data/{name}; sync")
+        if status:
+            raise GuestError(f"cannot mark {self.name}: {printed.strip()}")
+
+    def has_marker(self, name: str) -> bool:
+        """It is there."""
+        return self.execute("/bin/ls", f"/data/{name}")[0] == 0
+
     # Power
 
     def start(self, *, seconds: float = 120) -> None:

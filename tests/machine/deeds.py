@@ -192,6 +192,16 @@ def seen_again(draw: Draw, fake: FakeHost) -> None:
         file.is_readable = True
 
 
+def backup_reads(draw: Draw, fake: FakeHost) -> None:
+    """A backup opens an image, with QEMU's locks, or has come to its end."""
+    if fake.world.read_elsewhere:
+        fake.world.read_elsewhere.clear()
+        return
+    paths = sorted(fake.world.storage.files)
+    if paths:
+        fake.world.read_elsewhere.add(draw(st.sampled_from(paths)))
+
+
 def agent_well(draw: Draw, fake: FakeHost) -> None:
     """The agent runs and answers, nothing is frozen."""
     agent = a_domain(draw, fake).agent
@@ -222,6 +232,7 @@ def _domains(fake: FakeHost) -> list[FakeDomain]:
 
 #: the verb a person types → what it does
 DEEDS: dict[str, Happening] = {
+    "qemu_img_convert": backup_reads,
     "start": start,
     "shutdown": shutdown,
     "destroy": destroy,

@@ -73,8 +73,11 @@ class Before:
     frozen: set[str]
     removed: int
     records: int
+    #: every image can be looked at, and nobody else has one open
     is_seen_whole: bool
     kept: Kept
+    #: images that a person was shown to go with a branch, and agreed to
+    agreed: frozenset[ImagePath]
 
 
 def before(fake: WatchedHost, situation: Situation, plan: Plan) -> Before:
@@ -113,8 +116,10 @@ def before(fake: WatchedHost, situation: Situation, plan: Plan) -> Before:
         frozen=_frozen(fake),
         removed=len(fake.world.removed),
         records=len(fake.gone),
-        is_seen_whole=all(i.presence is not Presence.UNKNOWN for i in observed.images),
+        is_seen_whole=not fake.world.read_elsewhere
+        and all(i.presence is not Presence.UNKNOWN for i in observed.images),
         kept=keeping.before(fake, situation.desired, released(situation, fake)),
+        agreed=keeping.agreed(plan, situation.request),
     )
 
 
@@ -148,6 +153,7 @@ def after_any_pass(was: Before, fake: WatchedHost, memory: Memory, *, is_whole: 
         keeping.forgotten(fake, was.kept),
     )
     memory.note_discarded(was.kept.discarded)
+    memory.note_discarded(was.agreed)
     removed = fake.world.removed[was.removed :]
     check(
         "no work goes that nobody asked to be rid of",

@@ -329,3 +329,21 @@ def test_what_a_saved_memory_names_goes_once_its_data_was_merged_and_the_moment_
     assert frozen(fake) == {"s2": [BASE]}
     assert S1 not in fake.world.storage.files
     assert not plan_of(fake, wanted("web01", moment, prune=Prune.AUTO)).steps
+
+
+def test_a_record_that_names_a_missing_image_is_not_forgotten_where_its_overlay_stands_on_another() -> (
+    None
+):
+    """Somebody edited the record, and the ledger was rebuilt from it."""
+    fake = host(domain("web01", shut_off, vda="base"))
+    before = Controller(fake, remembers=False)
+    before.take("web01", "s1")
+    fake.guest_goes_on("web01")
+    fake.domain("web01").records[SnapshotName("s1")].disks["vda"].source = image("gone")
+    wish = wanted("web01", "s1", prune=Prune.AUTO)
+
+    for _ in range(2):
+        result = reconciled(fake, desired(wish), PlanRequest())
+
+    assert "SnapshotUnproven s1" in codes(result.plan.domains[0])
+    assert SnapshotName("s1") in fake.domain("web01").records

@@ -8,7 +8,7 @@ import pytest
 from reconciler.engine import executor
 from reconciler.model.desired import Prune
 from reconciler.model.ledger import EntryState, Ledger
-from reconciler.model.names import DiskTarget, ImagePath
+from reconciler.model.names import DiskTarget, ImagePath, SnapshotName
 from reconciler.model.outcome import DomainStatus
 from reconciler.model.plan import HeldBecause
 from reconciler.model.power import PowerOwed, PowerState
@@ -326,3 +326,33 @@ def ledger_of(fake: FakeHost) -> Ledger:
     found = fake.domain("web01").ledger
     assert found is not None
     return found
+
+
+def with_work_in_a_branch() -> FakeHost:
+    """Somebody went back from s2 to s1 by hand; what the guest wrote after s2 lies in a branch."""
+    fake = host(domain("web01", shut_off, vda="base ← s1 ← s2"))
+    Controller(fake)
+    fake.world.storage.file(overlay("web01", "vda", "s2")).clusters[5] = 55
+    Person(fake).revert("web01", "s1", redefine_disks=True)
+    return fake
+
+
+def test_work_in_a_branch_goes_with_its_snapshot_only_when_a_person_agrees() -> None:
+    fake = with_work_in_a_branch()
+    wish = wanted("web01", "s1", prune=Prune.AUTO)
+    leaf = overlay("web01", "vda", "s2")
+
+    for _ in range(3):
+        reconciled(fake, desired(wish), PlanRequest(consent=Consent.LOOP))
+
+    assert leaf in fake.world.storage.files
+    assert SnapshotName("s2") in fake.domain("web01").records
+    plan = plan_of(fake, wish, request=PlanRequest(consent=Consent.LOOP))
+    assert {held.because for held in plan.held} <= {
+        HeldBecause.NEEDS_APPROVAL,
+        HeldBecause.BEHIND_HELD,
+    }
+    assert plan.held
+    reconciled(fake, desired(wish), PlanRequest())
+    assert leaf not in fake.world.storage.files
+    assert SnapshotName("s2") not in fake.domain("web01").records

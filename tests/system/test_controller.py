@@ -7,7 +7,6 @@ import pytest
 
 from reconciler.model.controller import Readiness
 from reconciler.model.plan import HeldBecause
-from tests.lab.guest import Guest
 from tests.source.signing import allowed_signers, ssh_key
 from tests.system import by_hand, storage
 from tests.system.controlling import Repository, controlling
@@ -17,15 +16,6 @@ from tests.system.test_crashes import finish_quickly, has_copied, slow_commits
 pytestmark = pytest.mark.qemu
 
 BACK = {"to": "s1", "request": "R1", "present": "discard"}
-
-
-def has_marker(guest: Guest, name: str) -> bool:
-    return guest.execute("/bin/ls", f"/data/{name}")[0] == 0
-
-
-def mark(guest: Guest, name: str) -> None:
-    said = guest.execute("/bin/sh", "-c", f"echo {name} > /data/{name}; sync")
-    assert said[0] == 0, said
 
 
 def test_a_repository_is_all_a_person_touches(site: Site) -> None:
@@ -41,7 +31,7 @@ def test_a_repository_is_all_a_person_touches(site: Site) -> None:
         assert by_hand.names(guest) == ["s1"]
         assert by_hand.names(other) == ["kept"]
         guest.wait_for_record(guest.head() + 2)
-        mark(guest, "after-s1")
+        guest.mark("after-s1")
 
         # a revert is held, until the guest may be stopped for it
         number = guest.domain.ID()
@@ -52,20 +42,20 @@ def test_a_repository_is_all_a_person_touches(site: Site) -> None:
         assert held.held[0].because is HeldBecause.DISRUPTION_NEVER
         assert controller.two_passes().passes
         assert guest.domain.ID() == number
-        assert has_marker(guest, "after-s1")
+        assert guest.has_marker("after-s1")
 
         # allowed, it is done, and once, however often the controller begins anew
         site.declare(guest, "s1", prune="auto", revert=BACK, disruption="allowed")
         controller.in_force(repository.push("go back, whatever it stops"))
         guest.wait_for_agent()
-        assert not has_marker(guest, "after-s1")
-        mark(guest, "after-R1")
+        assert not guest.has_marker("after-s1")
+        guest.mark("after-R1")
         number = guest.domain.ID()
         for how in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT):
             controller.restart(how)
             controller.until_domain(lambda d: d.reason == "InSync", "in sync")
         assert guest.domain.ID() == number
-        assert has_marker(guest, "after-R1")
+        assert guest.has_marker("after-R1")
 
         # stopped in the middle of a block job, the next controller begins where that ended
         guest.fill("vda", 24, seed=1)
@@ -86,7 +76,7 @@ def test_a_repository_is_all_a_person_touches(site: Site) -> None:
         assert by_hand.names(guest) == []
         assert guest.active_images() == guest.disks
         assert storage.images(guest.folder) == set(guest.disks.values())
-        assert has_marker(guest, "after-R1")
+        assert guest.has_marker("after-R1")
         guest.verify()
 
         # what hands do is seen within an interval, and left alone
