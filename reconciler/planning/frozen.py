@@ -126,7 +126,8 @@ def _without_ledger(
         return Standing.AGREED, said
     is_missing = world.image(said).presence is Presence.MISSING
     if is_missing and world.image(header).presence is Presence.PRESENT:
-        return Standing.UNPROVEN, header  # what the overlay stands on is there, and not what is said
+        # what the overlay stands on is there, and what the record says is not
+        return Standing.UNPROVEN, header
     if header not in world.ledger.image_paths:
         return Standing.AGREED, said
     if disk.source in world.walk(header)[1:] and header not in world.moved:

@@ -45,7 +45,9 @@ def why_not_shut_down(world: World, off: World, action: ShutDownDomain) -> Refus
         return refusal(
             RefusalCode.SHUT_DOWN_REFUSED,
             domain=domain.name,
-            cause="it is paused, and hears nothing",
+            cause="it is paused and cannot react to a shutdown request",
+            way="virsh resume {domain!q}, or set shutdown.then to destroy in {manifest} (its disks are "
+            "then as after a crash)",
         )
     for job in domain.jobs:
         return refusal(RefusalCode.BLOCK_JOB_RUNNING, disk=job.disk, job=job.kind)
@@ -210,7 +212,12 @@ def fits(world: World, memory: ImagePath) -> bool:
 def unfinished(world: World, target: SnapshotName) -> Refusal:
     """What a revert to *target* that was not finished, or not undone, keeps from being done."""
     cause = f"an unfinished revert to {target}"
-    return refusal(RefusalCode.DOMAIN_BUSY, domain=world.domain.name, job=cause)
+    return refusal(
+        RefusalCode.DOMAIN_BUSY,
+        domain=world.domain.name,
+        job=cause,
+        way="virtsnap apply finishes it first; to look: virtsnap plan {domain!q}",
+    )
 
 
 def half_reverted(world: World) -> SnapshotName | None:
@@ -245,6 +252,7 @@ def _locked(world: World) -> Refusal | None:
                         disk=disk.target,
                         image=image,
                         kind="domain",
+                        how="used",
                         readers=other.name,
                     )
     return None

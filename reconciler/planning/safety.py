@@ -291,7 +291,12 @@ def why_not_remove(world: World, action: RemoveImage) -> Refusal | None:
     image = world.image(path)
     is_known = path in world.ledger.image_paths or path in world.emptied
     if image.is_device or (not is_known and not _is_its_memory(world, action)):
-        return refusal(RefusalCode.UNMANAGED_READER, image=path, kind="file", readers=path)
+        return refusal(
+            RefusalCode.UNMANAGED_READER,
+            image=path,
+            how="made",
+            readers="somebody else, not by virtsnap",
+        )
     if action.cause is RemovalCause.UNUSED and action.is_present and not image.is_blank:
         return _still_read(path, "file", base_name(path))
     if not image.is_examined or not world.is_listed(path):
