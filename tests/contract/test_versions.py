@@ -14,7 +14,7 @@ from tests.lab.guest import Guest, Lab
 from tests.lab.versions import each_libvirt
 from tests.system import by_hand
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.each_version]
 
 NATIVE_REVERT = 9_010_000
 CURRENT_DECIDES = 9_009_000

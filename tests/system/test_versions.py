@@ -26,7 +26,7 @@ __all__ = [
     "test_three_snapshots_of_two_disks_come_and_go_while_the_guest_writes",
 ]
 
-pytestmark = pytest.mark.qemu
+pytestmark = [pytest.mark.qemu, pytest.mark.each_version]
 
 #: The first version with a native revert to external snapshots that works.
 NATIVE_REVERT = (9, 10)
