@@ -10,6 +10,7 @@ from random import Random
 import libvirt
 from lxml import etree
 
+from reconciler.model.action import SwitchDisk
 from reconciler.model.desired import (
     DesiredDomain,
     DesiredRevert,
@@ -230,6 +231,13 @@ class MeddledWalk:
 
     def end(self) -> None:
         """Each of them is gone back to, and brings its moment, or is refused and changes nothing."""
+        for _ in range(
+            2
+        ):  # a definition that went back is put right first: the guest reads other data
+            if any(
+                isinstance(step.action, SwitchDisk) for step in self.desk.plan(self.wish()).steps
+            ):
+                self.apply("the definition is put right")
         for name, moment in tuple(self.called_taken()):
             self._number += 1
             present, request = self._view(), f"r{self._number}"
