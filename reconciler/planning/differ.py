@@ -74,12 +74,8 @@ def declared(desired: Desired, domain: DesiredDomain | None) -> Declared:
 def compare(wish: Declared, world: World) -> Drift:
     """All that differs: 1. the ledger, 2. jobs and chains, 3. declared snapshots in their order,
     4. the others, parents first, 5. images."""
-    # each phase of a plan asks, and most change nothing
-    key = ("compare", id(wish))
-    if key not in world.found:
-        world.found[key] = wish, _compared(wish, world)  # *wish* is kept, and so is its id
-    drift: Drift = world.found[key][1]
-    return drift
+    # each phase of a plan asks, and most change nothing; *wish* is kept, and so is its id
+    return world.once(("compare", id(wish)), lambda: (wish, _compared(wish, world)))[1]
 
 
 def _compared(wish: Declared, world: World) -> Drift:

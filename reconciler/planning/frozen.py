@@ -43,11 +43,7 @@ class Moment:
 
 def moments(world: World, record: SnapshotRecord) -> tuple[Moment, ...]:
     """Every disk that *record*, a managed one, captured, and of which somebody names an image."""
-    key = ("moments", record.name)
-    if key not in world.found:
-        world.found[key] = _moments(world, record)
-    found: tuple[Moment, ...] = world.found[key]
-    return found
+    return world.once(("moments", record.name), lambda: _moments(world, record))
 
 
 def _moments(world: World, record: SnapshotRecord) -> tuple[Moment, ...]:
@@ -184,7 +180,7 @@ def written(world: World, record: SnapshotRecord, target: DiskTarget) -> ImagePa
     return known.path if known is not None and known.is_written else None
 
 
-def is_spoilt(world: World, record: SnapshotRecord, target: DiskTarget) -> bool:
+def _is_spoilt(world: World, record: SnapshotRecord, target: DiskTarget) -> bool:
     """That disk was written to since, as was seen before or is seen now."""
     entry = world.agreeing_entry(record)
     known = entry.frozen_disk(target) if entry is not None else None
@@ -282,12 +278,19 @@ def as_proven(
     return tuple((_as_proven(world), dict(_doubts(world))) for world in worlds)
 
 
+def doubt_of(world: World, record: SnapshotRecord) -> Doubt | None:
+    """Why *record* may not be its moment any more; None where nothing says so."""
+    if unproven(world, record.name) is not None:
+        return Doubt.UNPROVEN
+    is_written = any(_is_spoilt(world, record, disk.target) for disk in record.disks)
+    return Doubt.WRITTEN if is_written else None
+
+
 def _doubts(world: World) -> Iterator[tuple[SnapshotName, Doubt]]:
     for record in world.domain.records:
-        if unproven(world, record.name) is not None:
-            yield record.name, Doubt.UNPROVEN
-        elif any(is_spoilt(world, record, disk.target) for disk in record.disks):
-            yield record.name, Doubt.WRITTEN
+        doubt = doubt_of(world, record)
+        if doubt is not None:
+            yield record.name, doubt
 
 
 def _as_proven(world: World) -> ObservedDomain:

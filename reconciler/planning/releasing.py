@@ -114,8 +114,7 @@ def believe(
 
 def _is_doubted(world: World, record: SnapshotRecord) -> bool:
     return (
-        frozen.unproven(world, record.name) is not None
-        or any(frozen.is_spoilt(world, record, disk.target) for disk in record.disks)
+        frozen.doubt_of(world, record) is not None
         or any(found.snapshot == record.name for found in storage.dangling(world, frozenset()))
         or frozen.why_not_resumed(world, record) is not None
     )

@@ -1,6 +1,7 @@
 """Where records, chains and files disagree."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from reconciler.model.action import SourceChange
 from reconciler.model.chain import Presence
@@ -31,7 +32,7 @@ def dangling(world: World, declared: frozenset[str]) -> Iterator[RecordDangling]
     for record in world.domain.records:
         if record.name in world.deleting:
             continue
-        fault = _first_fault(world, record)
+        fault = world.once(("fault", record.name), partial(_first_fault, world, record))
         if fault is not None:
             disk, image, cause = fault
             yield RecordDangling(
@@ -47,11 +48,7 @@ def dangling(world: World, declared: frozenset[str]) -> Iterator[RecordDangling]
 def _first_fault(
     world: World, record: SnapshotRecord
 ) -> tuple[DiskTarget, ImagePath, DanglingCause] | None:
-    key = ("fault", record.name)
-    if key not in world.found:
-        world.found[key] = next(_faults(world, record), None)
-    fault: tuple[DiskTarget, ImagePath, DanglingCause] | None = world.found[key]
-    return fault
+    return next(_faults(world, record), None)
 
 
 def _faults(

@@ -1,9 +1,9 @@
 """One domain with the images around it: what the differ, the planner and the safety rules look at."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from reconciler.model import ownership
 from reconciler.model.chain import Image, Presence
@@ -29,6 +29,8 @@ from reconciler.model.snapshot import SnapshotRecord
 from reconciler.planning.index import HostIndex, Naming, Role, children_of, namings_of
 from reconciler.planning.unseen import Unseen
 
+_Found = TypeVar("_Found")
+
 
 @dataclass(frozen=True, kw_only=True)
 class World:
@@ -45,10 +47,20 @@ class World:
     declared_folders: tuple[str, ...] = ()
     #: who on the host may read any image, as far as can be told
     unseen: tuple[Unseen, ...] = ()
-    #: what was found out about it, by who asked: a world does not change, and is asked often
-    found: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    #: what ``once`` has found
+    _found: dict[object, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     #: names of new files that the plans of several domains would make, and whose (``claims``)
     claimed: Mapping[str, frozenset[DomainName]] = field(default_factory=dict)
+
+    def once(self, key: object, find: Callable[[], _Found]) -> _Found:
+        """What *find* finds, which is asked for once: a world does not change, and is asked often.
+
+        *key* says what is found, and by whom.
+        """
+        if key not in self._found:
+            self._found[key] = find()
+        found: _Found = self._found[key]
+        return found
 
     @cached_property
     def children(self) -> dict[ImagePath, tuple[ImagePath, ...]]:
@@ -133,11 +145,7 @@ class World:
 
     def walk(self, top: ImagePath) -> tuple[ImagePath, ...]:
         """The images from *top* down, as far as they are known; *top* first."""
-        key = ("walk", top)
-        if key not in self.found:
-            self.found[key] = walk(self.images, top)
-        below: tuple[ImagePath, ...] = self.found[key]
-        return below
+        return self.once(("walk", top), lambda: walk(self.images, top))
 
     def disk(self, target: DiskTarget) -> Disk | None:
         """The disk of that target as the guest sees it."""

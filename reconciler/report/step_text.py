@@ -4,6 +4,7 @@ from typing import assert_never
 
 from reconciler.model.action import (
     AbortJob,
+    Action,
     AdoptRequest,
     AdoptSnapshot,
     CommitMethod,
@@ -176,36 +177,20 @@ def paths(step: Step) -> tuple[str, ...]:
 
 def copied(step: Step) -> str:
     """``312 MiB into web01-vda.qcow2`` for what merges, with the images."""
-    match step.action:
-        case CommitOverlays(base=base) | FinishJob(base=base):
-            return f"{size(step.estimate.bytes)} into {base_name(base)}"
-        case (
-            CreateSnapshot()
-            | AbortJob()
-            | DeleteSnapshot()
-            | ForgetSnapshot()
-            | RemoveImage()
-            | RedefineSnapshot()
-            | ReleaseSnapshot()
-            | AdoptSnapshot()
-            | RevertSnapshot()
-            | RevertInternal()
-            | DefineDomain()
-            | AdoptRequest()
-            | RenewLedger()
-            | ThawGuest()
-            | ShutDownDomain()
-            | StartDomain()
-            | SwitchDisk()
-        ):
-            return ""
+    merge = _merge(step.action)
+    return f"{size(step.estimate.bytes)} into {base_name(merge.base)}" if merge else ""
 
 
 def how(step: Step) -> str:
     """``one pass, guest keeps running`` for what merges."""
-    match step.action:
-        case CommitOverlays(method=method) | FinishJob(method=method):
-            return _PASS[method]
+    merge = _merge(step.action)
+    return _PASS[merge.method] if merge else ""
+
+
+def _merge(action: Action) -> CommitOverlays | FinishJob | None:
+    match action:
+        case CommitOverlays() | FinishJob():
+            return action
         case (
             CreateSnapshot()
             | AbortJob()
@@ -225,7 +210,7 @@ def how(step: Step) -> str:
             | StartDomain()
             | SwitchDisk()
         ):
-            return ""
+            return None
 
 
 def _parts(step: Step, agent: AgentState | None) -> tuple[str, str, str, str]:
